@@ -1,0 +1,1 @@
+"""What the service itself looks at: one analysis a file, on the core alone."""

@@ -1,0 +1,1 @@
+"""What the bus says, as values: sources that announce raw files."""

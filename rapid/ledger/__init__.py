@@ -1,0 +1,1 @@
+"""What is written down: arrivals, attempts, results, dead letters and the feed."""

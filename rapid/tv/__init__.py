@@ -1,0 +1,1 @@
+"""What is shown: pictures, tables, the feed on a page."""
