@@ -27,7 +27,9 @@ without anything having changed? Its message says what was expected, what was fo
 
 from __future__ import annotations
 
-from typing import ClassVar
+import traceback
+from types import TracebackType
+from typing import ClassVar, Self
 
 __all__ = [
     "BadFile",
@@ -40,6 +42,7 @@ __all__ = [
     "DeadlineExceeded",
     "InputError",
     "LedgerError",
+    "Net",
     "NotAvailable",
     "NotFits",
     "RapidError",
@@ -165,3 +168,34 @@ class LedgerError(RapidError):
     """The ledger refused or could not be reached."""
 
     retriable = True
+
+
+class Net:
+    """The one net of the house: an exception of the work inside is kept and told, and the night goes on.
+
+    It is spread in three places only: around one analysis, around one task in a worker, and around one
+    exposure in the pipeline. Cancellation and the end of the process pass through.
+
+    Attributes
+    ----------
+    caught
+        What fell in, or None.
+    detail
+        Its traceback as text.
+    """
+
+    def __init__(self) -> None:
+        self.caught: Exception | None = None
+        self.detail = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(value, Exception):
+            return False
+        self.caught = value
+        self.detail = "".join(traceback.format_exception(value))
+        return True

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from rapid.errors import BadName
 
-__all__ = ["FileArrived", "NameFacts", "Rejected", "check_key", "name_facts"]
+__all__ = ["FileArrived", "NameFacts", "Rejected", "camera_of", "check_key", "is_raw_name", "name_facts"]
 
 KEY_LIMIT = 1024
 """Longest key taken [characters]: the limit of S3."""
@@ -21,6 +21,7 @@ _NAME = re.compile(
     r"^(?P<obs_id>(?P<camera>AT|CC|MC|TS)_(?P<controller>[A-Z])_(?P<day_obs>\d{8})_(?P<seq_num>\d{6}))"
     r"[_-]{1,2}(?P<raft>R\d\d|RXX)_?(?P<slot>S[\dGW]\d)(?P<guider>_guider)?\.fits(?:\.(?:fz|gz))?$"
 )
+_CAMERAS = {"LATISS": "auxtel", "LSSTComCam": "comcam", "LSSTCam": "lsstcam"}
 _INSTRUMENTS = {"AT": "LATISS", "CC": "LSSTComCam", "MC": "LSSTCam", "TS": "LSST-TS8"}
 _RAW = re.compile(r"\.fits(\.(fz|gz))?$")
 
@@ -131,3 +132,8 @@ def name_facts(key: str) -> NameFacts | None:
 def is_raw_name(key: str) -> bool:
     """Tell whether a key could be a raw file at all, by its suffix."""
     return _RAW.search(key) is not None
+
+
+def camera_of(instrument: str) -> str:
+    """Name the camera page an instrument is shown on: LATISS is ``auxtel``, as RubinTV has it."""
+    return _CAMERAS.get(instrument, re.sub(r"\W", "_", instrument.lower()))

@@ -219,7 +219,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One content of one file, as the ledger has it."""
+    """One content of one file, as the ledger has it.
+
+    ``attempts`` counts every attempt begun; ``interruptions`` those of them that were cut off by the end of the
+    whole service (see `Ledger.recover`) and so say little about the file.
+    """
 
     id: int
     key: str
@@ -237,6 +241,7 @@ class Arrival:
     recorded_at: datetime
     state: State
     attempts: int
+    interruptions: int
     not_before: datetime
     error: str
 
@@ -355,7 +360,10 @@ class Ledger(Protocol):
         ...
 
     async def recover(self) -> int:
-        """After a start: arrivals left running by a life that ended go back to waiting; returns how many. Their attempts stay counted."""
+        """Let arrivals that a life which ended left running wait again; return how many.
+
+        Their attempts stay counted, and are counted as interruptions.
+        """
         ...
 
     async def retry(self, dead_letter_id: int) -> Arrival:
