@@ -1,19 +1,131 @@
-"""What every test may ask for."""
+"""What every test may ask for, and the two rules every test is held to.
+
+A test that leaves asyncio tasks behind fails; and where ``CI`` is set no test may be skipped, since there nothing is
+allowed to be missing.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+
+from tests.support import browser as browsers
+from tests.support import s3
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
 
 _HERE = Path(__file__).resolve().parent
+_NO_REAL_FILES = "no real files at"
+
+
+# --- real files --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Directory of real files that are not part of the project; tests that need it are skipped where it is absent."""
-    place = Path(os.environ.get("RAPID_SHARED_DATA", _HERE.parent.parent / "shared" / "data"))
+    named = os.environ.get("RAPID_SHARED_DATA")
+    place = Path(named or _HERE.parent.parent / "shared" / "data")
+    if named and not place.is_dir():
+        pytest.fail(f"RAPID_SHARED_DATA names {place}, which is no directory")
     if not place.is_dir():
-        pytest.skip(f"no real files at {place}; set RAPID_SHARED_DATA to the directory that holds obs_lsst_raws")
+        pytest.skip(f"{_NO_REAL_FILES} {place}; set RAPID_SHARED_DATA to the directory that holds obs_lsst_raws")
     return place
+
+
+# --- a browser and an S3 -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Return the system's Chromium."""
+    found = browsers.find_chromium()
+    if found is None:
+        pytest.skip("no Chromium on this machine; tools/install-system-parts installs it")
+    return found
+
+
+@pytest_asyncio.fixture
+async def browser(chromium: Path) -> AsyncIterator[Browser]:
+    """Start a headless browser, one for the test."""
+    async with browsers.launch(chromium) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """Open a page that may talk to this machine only and may complain about nothing; the test fails if it did."""
+    async with browsers.watched_page(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Run an S3 server in a thread; return its URL."""
+    with s3.server() as url:
+        yield url
+
+
+@pytest.fixture
+def s3_bucket(s3_endpoint: str) -> s3.Bucket:
+    """Make a bucket that is empty and the test's own."""
+    return s3.new_bucket(s3_endpoint)
+
+
+# --- no task is left behind --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_tasks(request: pytest.FixtureRequest) -> None:
+    """Fail an asynchronous test that ends with tasks still running."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("_tasks_end_with_the_test")
+
+
+@pytest_asyncio.fixture
+async def _tasks_end_with_the_test() -> AsyncIterator[None]:
+    """Compare the tasks after the test, and after the fixtures that it asked for, with those before it."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(5):  # a task that was cancelled needs a turn or two of the loop to end
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        pytest.fail("asyncio tasks were left behind: " + "; ".join(sorted(map(repr, left))), pytrace=False)
+
+
+# --- CI skips nothing --------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Turn a skipped test into a failed one where CI is set."""
+    report = yield
+    return _unless_in_ci(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """Turn a skipped file into a failed one where CI is set."""
+    report = yield
+    return _unless_in_ci(report)
+
+
+def _unless_in_ci(report: pytest.TestReport | pytest.CollectReport) -> pytest.TestReport | pytest.CollectReport:
+    if os.environ.get("CI", "") in {"", "0", "false"} or not report.skipped or hasattr(report, "wasxfail"):
+        return report
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if _NO_REAL_FILES not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"CI is set, so nothing may be skipped; this was: {reason}"
+    return report
