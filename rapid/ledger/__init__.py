@@ -1,1 +1,17 @@
-"""What is written down: arrivals, attempts, results, dead letters and the feed."""
+"""What is written down: arrivals, attempts, results, dead letters and the feed.
+
+::
+
+    store      the port `rapid.ports.Ledger`, asynchronous: which call runs on which thread
+    inbox      arrivals and dead letters are recorded, each once
+    attempts   an attempt begins, ends well, ends badly; what a killed life left is recovered
+    table      the night table, its versions and the feed are written together
+    reading    everything that only looks
+    watch      waiting for the feed
+    schema     the tables;  migrate: how an older database becomes them
+    engine     everything that is SQLite's own: opening, durability, locking, the meaning of its errors
+"""
+
+from rapid.ledger.store import open_ledger
+
+__all__ = ["open_ledger"]

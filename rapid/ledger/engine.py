@@ -1,0 +1,160 @@
+"""Everything that is SQLite's own: opening, durability, locking, and what its errors mean.
+
+Another database is another module like this one, and nothing else of the ledger changes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
+
+from rapid.errors import ConfigError, LedgerError
+
+__all__ = ["Engines", "open_engines", "translated_errors"]
+
+_WAL_KEPT = 64 * 1024 * 1024
+"""The write-ahead log is cut back to this many bytes after a checkpoint: a long read may have let it grow."""
+
+_MEANINGS = {
+    sqlite3.SQLITE_BUSY: "it is locked: another process has been writing for too long",
+    sqlite3.SQLITE_LOCKED: "it is locked: another process has been writing for too long",
+    sqlite3.SQLITE_PERM: "its permissions forbid it",
+    sqlite3.SQLITE_READONLY: "it may only be read",
+    sqlite3.SQLITE_IOERR: "the disk gave an input/output error",
+    sqlite3.SQLITE_CORRUPT: "it is corrupt; restore it from a copy, or move it away and start with an empty one",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; expected a file, in a directory that may be written",
+    sqlite3.SQLITE_NOTADB: "the file is not a database; move it away, or give another place for the ledger",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """One way in for the only writer, one for readers. ``write`` is None where nothing may be written."""
+
+    place: Path
+    read: sa.Engine
+    write: sa.Engine | None
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.read.dispose()
+        if self.write is not None:
+            self.write.dispose()
+
+
+def open_engines(url: str, *, read_only: bool, busy_timeout: timedelta, readers: int) -> Engines:
+    """Prepare to open a database; the file itself is opened by the first use.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is not one of an SQLite file, or its directory cannot be made.
+    LedgerError
+        If the file shall only be read and there is none yet.
+    """
+    place = _place(url)
+    if read_only and not place.is_file():
+        msg = f"ledger {place}: there is none yet; it is made by the process that writes"
+        raise LedgerError(msg)
+    if not read_only:
+        _make_directory(place.parent)
+    mode = "ro" if read_only else "rwc"
+    read = _engine(place, mode=mode, busy_timeout=busy_timeout, begin="BEGIN", connections=readers)
+    sa.event.listen(read, "connect", _forbid_writing)
+    # Readers look at the last committed state, and a writer takes the one write lock at once: a transaction that
+    # began as a reader and then has to write could be refused half-way, whatever the time-out.
+    write = None if read_only else _engine(place, mode=mode, busy_timeout=busy_timeout, begin="BEGIN IMMEDIATE")
+    return Engines(place, read, write)
+
+
+@contextmanager
+def translated_errors(place: Path) -> Iterator[None]:
+    """Turn what the database raises into `LedgerError` with a sentence.
+
+    A value that cannot be stored (a time without a zone, a number that is not finite) is a mistake of the caller: the
+    ValueError or TypeError goes through.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        msg = f"ledger {place}: {_meaning(error.orig)}"
+        raise LedgerError(msg) from error
+    except StatementError as error:
+        if isinstance(error.orig, ValueError | TypeError):
+            raise error.orig from error
+        msg = f"ledger {place}: {error}"
+        raise LedgerError(msg) from error
+    except SQLAlchemyError as error:
+        msg = f"ledger {place}: {error}"
+        raise LedgerError(msg) from error
+
+
+def _meaning(error: BaseException | None) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    known = _MEANINGS.get(code & 0xFF) if isinstance(code, int) else None
+    return f"{known} ({error})" if known else str(error)
+
+
+def _place(url: str) -> Path:
+    expected = "expected sqlite:////absolute/path or sqlite:///relative/path"
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        msg = f"the address of the ledger is not a URL; {expected}"
+        raise ConfigError(msg) from None
+    if parsed.get_backend_name() != "sqlite":
+        msg = f"no ledger is kept in {parsed.get_backend_name()}; {expected}"
+        raise ConfigError(msg)
+    if parsed.database in {None, "", ":memory:"} or parsed.query:
+        msg = f"a ledger must outlive its process; {expected}, found {url!r}"
+        raise ConfigError(msg)
+    return Path(str(parsed.database)).absolute()
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the directory of the ledger cannot be made: {directory}: {error.strerror}"
+        raise ConfigError(msg) from error
+
+
+def _engine(place: Path, *, mode: str, busy_timeout: timedelta, begin: str, connections: int = 1) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=f"file:{quote(str(place))}", query={"mode": mode, "uri": "true"}),
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": busy_timeout.total_seconds()},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver would begin transactions by itself, late and not around every statement; we do (next event).
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        if mode != "ro":
+            # With a write-ahead log readers and the writer do not wait for each other. FULL flushes the log to the disk at
+            # every commit: what was acknowledged survives a power cut. NORMAL would lose the last commits.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT}")
+
+    @sa.event.listens_for(engine, "begin")
+    def start(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _forbid_writing(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.execute("PRAGMA query_only = ON")
