@@ -41,7 +41,7 @@ bench: $(VENV)/.dev system-parts  ## Measure; one JSON line a figure (ONLY=spine
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 soak: $(VENV)/.dev system-parts  ## Run the long campaigns that `make test` leaves out
-	@$(BIN)/pytest -m soak $(ARGS)
+	@$(BIN)/pytest -m soak -o faulthandler_timeout=0 $(ARGS)
 
 constraints: $(VENV)/.dev  ## Compile constraints.txt again after pyproject.toml changed (ARGS=--upgrade for newer versions)
 	$(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal \

@@ -121,11 +121,14 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
 
 
 def _to_json(event: object, **_: object) -> str:
-    """Write one line of JSON whatever is in the event: JSON knows no NaN, no path and no array, and keys are words."""
+    """Write one line of JSON whatever is in the event: JSON knows no NaN, no path and no array, and keys are words.
+
+    In plain ASCII: a name of a file may hold half characters, and some readers break lines at more than ``\\n``.
+    """
     try:
-        return dumps(event, ensure_ascii=False, allow_nan=False, default=str)
+        return dumps(event, allow_nan=False, default=str)
     except (ValueError, TypeError):
-        return dumps(_without_nan(event), ensure_ascii=False, default=str)
+        return dumps(_without_nan(event), default=str)
 
 
 def _without_nan(value: object) -> object:
