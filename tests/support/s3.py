@@ -1,61 +1,59 @@
-"""An S3 server in this process, for what must work on a bucket as it does on a directory."""
+"""A real S3 server in this process, on a free port of the loopback."""
 
 from __future__ import annotations
 
-import itertools
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
+import boto3
 from moto.server import ThreadedMotoServer
 
-_numbers = itertools.count(1)
+_NUMBERS = count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket and how to reach it."""
+class S3Server:
+    """Where the server listens, and how a bucket of its own is had."""
 
     endpoint: str
-    name: str
-    access_key_id: str = "testing"
-    secret_access_key: str = "testing"
-    region: str = "us-east-1"
-
-    @property
-    def url(self) -> str:
-        """Address of the bucket, for a store."""
-        return f"s3://{self.name}"
 
     @property
     def options(self) -> dict[str, str]:
-        """The options of `rapid.stores.open_store` that go with the address."""
+        """What `open_store` needs to reach it."""
         return {
             "endpoint": self.endpoint,
-            "access_key_id": self.access_key_id,
-            "secret_access_key": self.secret_access_key,
-            "region": self.region,
+            "region": "us-east-1",
+            "access_key_id": "AKIATESTTESTTESTTEST",
+            "secret_access_key": "a-secret-that-nobody-may-see",
             "allow_http": "true",
         }
 
+    def client(self) -> object:
+        """Open a client that is not ours, to look behind the store's back."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.options["access_key_id"],
+            aws_secret_access_key=self.options["secret_access_key"],
+        )
+
+    def bucket(self) -> str:
+        """Make an empty bucket and return its name."""
+        name = f"rapid-{next(_NUMBERS)}"
+        self.client().create_bucket(Bucket=name)
+        return name
+
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Serve S3 on a free port of this machine; yield the URL."""
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
+def s3_server() -> Iterator[S3Server]:
+    """Run a server; it is gone when the block ends."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
     try:
-        host, port = running.get_host_and_port()
-        yield f"http://{host}:{port}"
+        host, port = server.get_host_and_port()
+        yield S3Server(f"http://{host}:{port}")
     finally:
-        running.stop()
-
-
-def new_bucket(endpoint: str) -> Bucket:
-    """Create a bucket that nobody else uses."""
-    bucket = Bucket(endpoint, f"rapid-test-{next(_numbers)}")
-    request = urllib.request.Request(f"{endpoint}/{bucket.name}", method="PUT")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 200
-    return bucket
+        server.stop()
