@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support import browser as browsers
-from tests.support import s3
+from tests.support.s3 import S3Server, s3_server
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -68,16 +68,10 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """Run an S3 server in a thread; return its URL."""
-    with s3.server() as url:
-        yield url
-
-
-@pytest.fixture
-def s3_bucket(s3_endpoint: str) -> s3.Bucket:
-    """Make a bucket that is empty and the test's own."""
-    return s3.new_bucket(s3_endpoint)
+def s3() -> Iterator[S3Server]:
+    """Run an S3 server for the session; `S3Server.bucket` makes a test its own bucket."""
+    with s3_server() as server:
+        yield server
 
 
 # --- no task is left behind --------------------------------------------------------------------------------------
