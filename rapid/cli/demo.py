@@ -1,0 +1,125 @@
+"""``rapid demo``: a night arrives, on this machine, now."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from asyncio.subprocess import DEVNULL
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from rapid import app
+from rapid.cli.options import Host, Port, WorkerCount, prepare, settings_from
+from rapid.cli.service import until_stopped
+from rapid.errors import ConfigError, RapidError
+from rapid.ledger import open_ledger
+from rapid.study import warm
+
+__all__ = ["add_to"]
+
+_console = Console()
+
+MARK = ".rapid-demo"
+"""Tells a directory that a demo made, and may be emptied, from one that somebody cares for."""
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register the command."""
+    cli.command()(demo)
+
+
+def demo(
+    place: Annotated[
+        Path, typer.Option("--dir", help="Where raws and results go; what an earlier demo left there is removed.")
+    ] = Path("demo"),
+    *,
+    seed: Annotated[int, typer.Option(help="Another seed is another night.")] = 1,
+    night: Annotated[str, typer.Option("--night", "-n", help="A plan: demo, night, short, or a YAML file.")] = "demo",
+    workers: WorkerCount = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Simulate a LATISS night in real time, watch it, and show it on a page.
+
+    The raws are real in format and written as the camera would; from there on nothing is simulated: the same
+    daemon, core and page as on the summit. Ctrl-C ends it.
+    """
+    raw, state = _fresh(place)
+    settings = settings_from(archive=str(raw), state=state, workers=workers, host=host, port=port)
+    prepare(settings, level="warning")
+    with _console.status("compiling the numeric core (only the first time takes a while)"):
+        warm()
+
+    async def show(stop: asyncio.Event) -> None:
+        up = asyncio.Event()
+
+        def announce(url: str) -> None:
+            _console.print(f"\nOpen [bold]{url}[/bold] in a browser and watch the night arrive. Ctrl-C ends it.\n")
+            up.set()
+
+        async with asyncio.TaskGroup() as group:
+            service = group.create_task(app.run_daemon(settings, stop=stop, announce=announce))
+            await _either(up, service)
+            async with _camera(raw, night=night, seed=seed) as camera:
+                watching = group.create_task(_watch(settings.ledger_url, camera))
+                await stop.wait()
+                watching.cancel()
+
+    until_stopped(show)
+
+
+def _fresh(place: Path) -> tuple[Path, Path]:
+    """Make an empty place for the demo; only one that a demo made is emptied."""
+    if place.exists() and any(place.iterdir()) and not (place / MARK).exists():
+        msg = f"{place} holds something that is not a demo's; say --dir with another place"
+        raise ConfigError(msg)
+    shutil.rmtree(place, ignore_errors=True)
+    raw = place / "raw"
+    raw.mkdir(parents=True)
+    (place / MARK).touch()
+    return raw, place / "state"
+
+
+async def _either(up: asyncio.Event, service: asyncio.Task[None]) -> None:
+    """Wait until the page is up, or the service has ended without it."""
+    waiting = asyncio.ensure_future(up.wait())
+    await asyncio.wait({waiting, service}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+@asynccontextmanager
+async def _camera(raw: Path, *, night: str, seed: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the simulated camera in a process of its own, in real time."""
+    words = ["-m", "rapid", "simulate", str(raw), "--night", night, "--seed", str(seed), "--pace", "real"]
+    camera = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    try:
+        yield camera
+    finally:
+        with suppress(ProcessLookupError):
+            camera.terminate()
+        await camera.wait()
+
+
+async def _watch(ledger_url: str, camera: asyncio.subprocess.Process) -> None:
+    """Keep one line of the state of affairs on the terminal."""
+    async with open_ledger(ledger_url, read_only=True) as ledger:
+        with Live(console=_console, refresh_per_second=4, transient=False) as live:
+            while True:
+                with suppress(RapidError):
+                    counts = await ledger.counts()
+                    night = "the camera is observing" if camera.returncode is None else "the night is over"
+                    live.update(
+                        Text(
+                            f"{night}: {counts.received} received, {counts.done} on the page, "
+                            f"{counts.waiting + counts.running} in work, {counts.failed} failed (some should)"
+                        )
+                    )
+                await asyncio.sleep(0.5)

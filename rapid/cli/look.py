@@ -1,0 +1,173 @@
+"""``rapid status`` and ``rapid dead-letters``: what was received, done, failed, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rapid.cli.options import AsJson, ConfigFile, StateDir, settings_from
+from rapid.ledger import open_ledger
+from rapid.ports import Arrival, Counts, DeadLetter, Ledger, State
+
+__all__ = ["add_to"]
+
+_console = Console(highlight=False, soft_wrap=True)
+_T = TypeVar("_T")
+
+_letters = typer.Typer(no_args_is_help=True, help="What could not be used: kept whole, with the reason.")
+
+SHOWN = 20
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register the commands."""
+    cli.command()(status)
+    cli.add_typer(_letters, name="dead-letters")
+
+
+def status(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False) -> None:
+    """Tell what was received, what is running, done and failed, and why.
+
+    Works beside a running daemon, and after it. Exit code 1 when there are failures nobody has dealt with.
+
+    Example: `rapid status --state /var/lib/rapid`
+    """
+    counts, running, failed, nights = _with_ledger(config, state, _look)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "counts": {"received": counts.received, **asdict(counts)},
+                    "running": [_arrival(arrival) for arrival in running],
+                    "failed": [_arrival(arrival) for arrival in failed],
+                    "nights": list(nights),
+                },
+                default=str,
+            )
+        )
+    else:
+        _print_status(counts, running, failed, nights)
+    if counts.failed or counts.dead_letters:
+        raise typer.Exit(1)
+
+
+@_letters.command("list")
+def list_letters(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False) -> None:
+    """List the dead letters that were not retried, newest first."""
+    letters = _with_ledger(config, state, lambda ledger: ledger.dead_letters())
+    if as_json:
+        typer.echo(json.dumps([_letter(letter) for letter in letters]))
+        return
+    if not letters:
+        typer.echo("no dead letters")
+        return
+    table = Table("id", "when (UTC)", "kind", "what", "why", box=None, header_style="bold")
+    for letter in letters:
+        table.add_row(str(letter.id), _clock(letter.at), letter.kind, escape(letter.subject), escape(letter.reason))
+    _console.print(table)
+
+
+@_letters.command("show")
+def show_letter(
+    number: Annotated[int, typer.Argument(help="Its id, as `list` shows it.")],
+    config: ConfigFile = None,
+    state: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter whole: reason, traceback, and the bytes of a message."""
+    letter = _with_ledger(config, state, lambda ledger: ledger.dead_letter(number))
+    if as_json:
+        typer.echo(json.dumps(_letter(letter) | {"body": letter.body.decode("utf-8", "backslashreplace")}))
+        return
+    for name, value in _letter(letter).items():
+        if value not in {"", None}:
+            typer.echo(f"{name:>12}  {value}")
+    if letter.body:
+        typer.echo(f"{'body':>12}  {letter.body.decode('utf-8', 'backslashreplace')}")
+
+
+@_letters.command("retry")
+def retry_letter(
+    number: Annotated[int, typer.Argument(help="Its id, as `list` shows it.")],
+    config: ConfigFile = None,
+    state: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a buried exposure its attempts back. A running daemon takes it up within seconds, else the next one does."""
+    arrival = _with_ledger(config, state, lambda ledger: ledger.retry(number), write=True)
+    if as_json:
+        typer.echo(json.dumps(_arrival(arrival), default=str))
+    else:
+        typer.echo(f"{arrival.key} waits for a worker again")
+
+
+async def _look(
+    ledger: Ledger,
+) -> tuple[Counts, Sequence[Arrival], Sequence[Arrival], Sequence[Mapping[str, Any]]]:
+    return (
+        await ledger.counts(),
+        await ledger.arrivals(states=[State.RUNNING]),
+        await ledger.arrivals(states=[State.FAILED], limit=SHOWN),
+        await ledger.nights(),
+    )
+
+
+def _with_ledger(
+    config: Any, state: Any, call: Callable[[Ledger], Coroutine[Any, Any, _T]], *, write: bool = False
+) -> _T:
+    """Open the ledger of the settings, ask it one thing, and close it."""
+    settings = settings_from(config, state=state)
+
+    async def ask() -> _T:
+        async with open_ledger(settings.ledger_url, read_only=not write) as ledger:
+            return await call(ledger)
+
+    return asyncio.run(ask())
+
+
+def _print_status(
+    counts: Counts, running: Sequence[Arrival], failed: Sequence[Arrival], nights: Sequence[Mapping[str, Any]]
+) -> None:
+    _console.print(
+        f"received {counts.received}   waiting {counts.waiting}   running {counts.running}   "
+        f"done {counts.done}   failed {counts.failed}   superseded {counts.superseded}   "
+        f"dead letters {counts.dead_letters}"
+    )
+    now = datetime.now(UTC)
+    for arrival in running:
+        waited = (now - arrival.recorded_at).total_seconds()
+        _console.print(f"running: {escape(arrival.key)}, attempt {arrival.attempts}, recorded {waited:.0f} s ago")
+    for arrival in failed:
+        _console.print(f"[red]failed[/red]: {escape(arrival.error or arrival.key)}")
+    if counts.failed > len(failed):
+        _console.print(f"... and {counts.failed - len(failed)} more; see `rapid dead-letters list`")
+    for night in nights[:SHOWN]:
+        _console.print(
+            f"night {night['day_obs']} {night['camera']}: {night['exposures']} exposures, "
+            f"{night['failed']} failed, last seq {night['last_seq_num']}"
+        )
+
+
+def _arrival(arrival: Arrival) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(arrival).items()}
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(letter).items() if name != "body"}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _clock(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,185 @@
+"""``rapid run``, ``rapid tv``, ``rapid replay``, ``rapid warm``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from rapid import app
+from rapid.cli.options import AsJson, ConfigFile, Gallery, Host, Port, StateDir, WorkerCount, prepare, settings_from
+from rapid.config import parse_duration
+from rapid.study import warm as warm_up
+
+__all__ = ["add_to", "until_stopped"]
+
+_console = Console(stderr=True)
+T = TypeVar("T")
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register the commands."""
+    cli.command()(run)
+    cli.command()(tv)
+    cli.command()(replay)
+    cli.command()(warm)
+
+
+def run(
+    archive: Annotated[str | None, typer.Argument(help="Directory of raw files to watch.", show_default=False)] = None,
+    *,
+    config: ConfigFile = None,
+    state: StateDir = None,
+    gallery: Gallery = None,
+    workers: WorkerCount = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Watch a directory of raw files, study what arrives, and show it on a page. Runs until it is told to stop.
+
+    SIGTERM or Ctrl-C finishes the exposures in work and ends; a second one ends at once. Nothing is lost either way,
+    nor by a kill: the next start goes on where this one ended.
+
+    Example: `rapid run /data/raw --state /var/lib/rapid --port 8077`
+    """
+    settings = settings_from(
+        config, archive=archive, state=state, gallery=gallery, workers=workers, host=host, port=port
+    )
+    prepare(settings)
+    until_stopped(lambda stop: app.run_daemon(settings, stop=stop, announce=_announce))
+
+
+def tv(
+    config: ConfigFile = None, state: StateDir = None, gallery: Gallery = None, host: Host = None, port: Port = None
+) -> None:
+    """Show the page alone: what a daemon on the same state is writing, or what an earlier one wrote.
+
+    It only reads. Start as many as there are walls to hang them on.
+
+    Example: `rapid tv --state /var/lib/rapid --port 8078`
+    """
+    settings = settings_from(config, state=state, gallery=gallery, host=host, port=port)
+    prepare(settings)
+    until_stopped(lambda stop: app.run_display(settings, stop=stop, announce=_announce))
+
+
+def replay(
+    archive: Annotated[str, typer.Argument(help="Directory, single file, or s3://bucket/prefix.")],
+    *,
+    night: Annotated[
+        int | None, typer.Option("--night", "-n", help="day_obs, as 20260315; all nights unless given.")
+    ] = None,
+    instrument: Annotated[str | None, typer.Option("--instrument", "-i", help="As LATISS; all unless given.")] = None,
+    pace: Annotated[str | None, typer.Option(help="Pause between exposures, as 5s; full speed unless given.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Endpoint of an S3 archive that is not Amazon's, as http://localhost:9000.")
+    ] = None,
+    config: ConfigFile = None,
+    state: StateDir = None,
+    gallery: Gallery = None,
+    workers: WorkerCount = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an archived night through the very same path as the live one, with the same results to the byte.
+
+    What the ledger in --state knows already is not done again: give a fresh --state to do everything anew.
+
+    Example: `rapid replay /data/raw --night 20260315 --state /tmp/again`
+    """
+    settings = settings_from(
+        config,
+        archive=archive,
+        archive_options=_archive_options(endpoint),
+        state=state,
+        gallery=gallery,
+        workers=workers,
+    )
+    prepare(settings, level="error" if settings.log.level == "info" else None)
+    selection = app.Selection(instrument, night, interval=_pace(pace))
+    with _progress() as progress:
+        bar = progress.add_task("replaying", total=None)
+        report = until_stopped(
+            lambda stop: app.replay(
+                settings,
+                selection,
+                stop=stop,
+                begun=lambda total: progress.update(bar, total=total),
+                advanced=lambda settled: progress.update(bar, completed=settled),
+            )
+        )
+    _tell(report, as_json=as_json)
+
+
+def warm() -> None:
+    """Compile the numeric core and load every analysis: once after installing, so that no night waits for it."""
+    warm_up()
+    _console.print("the core is compiled and every analysis loads")
+
+
+def until_stopped(start: Callable[[asyncio.Event], Coroutine[None, None, T]]) -> T:
+    """Run something until it ends by itself or is told to stop by a signal."""
+
+    async def body() -> T:
+        stop = asyncio.Event()
+        with app.stop_on_signals(stop):
+            return await start(stop)
+
+    try:
+        return asyncio.run(body())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _archive_options(endpoint: str | None) -> dict[str, str]:
+    if endpoint is None:
+        return {}
+    return {"endpoint": endpoint} | ({"allow_http": "true"} if endpoint.startswith("http://") else {})
+
+
+def _announce(url: str) -> None:
+    _console.print(f"page: [bold]{url}[/bold]", highlight=False)
+
+
+def _pace(text: str | None) -> timedelta | None:
+    pause = parse_duration(text)
+    if pause is not None and not isinstance(pause, timedelta):
+        raise typer.BadParameter(f"expected a duration as 5s or 1m, found {text!r}", param_hint="--pace")
+    return pause
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_console,
+    )
+
+
+def _tell(report: app.ReplayReport, *, as_json: bool) -> None:
+    """Say what a replay did; one that left failures behind ends with exit code 1."""
+    if as_json:
+        facts = {
+            "announced": report.announced,
+            "done": report.done,
+            "known": report.known,
+            "rejected": report.rejected,
+            "failed": report.failed,
+        }
+        typer.echo(json.dumps(facts, sort_keys=True))
+    else:
+        typer.echo(
+            f"{report.done} exposures done, {len(report.failed)} failed, {report.known} known before, {report.rejected} refused"
+        )
+        for key, error in sorted(report.failed.items()):
+            typer.echo(f"  failed: {error or key}")
+    if report.failed or report.rejected:
+        raise typer.Exit(1)

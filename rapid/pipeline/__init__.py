@@ -1,0 +1,1 @@
+"""From an announcement to a published row: register, queue, attempt, publish."""

@@ -1,0 +1,34 @@
+"""What test workers do: module-level, so that a worker process finds it by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from rapid.errors import NotFits
+from rapid.ports import Outcome, Task
+from tests.support.pipeline import outcome_of
+
+
+def warm() -> None:
+    """Nothing to compile."""
+
+
+def obey(task: Task) -> Outcome:
+    """Do what the content of the task says: ``die``, ``sleep S``, ``raise``, ``bad``, ``exit N``, ``pid``."""
+    order, _, number = task.content.partition(" ")
+    if order == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if order == "exit":
+        os._exit(int(number))
+    if order == "sleep":
+        time.sleep(float(number))
+    if order == "raise":
+        raise ValueError("no such luck")
+    if order == "bad":
+        raise NotFits("not FITS", subject=task.key, expected="SIMPLE", found="hello")
+    outcome = outcome_of(task)
+    if order == "pid":
+        outcome.row.cells["pid"] = os.getpid()  # type: ignore[index]
+    return outcome
