@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.support import browser as browsers
-from tests.support.s3 import S3Server, s3_server
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a browser and an S3 take seconds to import; few tests use them
     from playwright.async_api import Browser, Page
+
+    from tests.support.s3 import S3Server
 
 _HERE = Path(__file__).resolve().parent
 _NO_REAL_FILES = "no real files at"
@@ -47,7 +46,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """Return the system's Chromium."""
-    found = browsers.find_chromium()
+    from tests.support.browser import find_chromium
+
+    found = find_chromium()
     if found is None:
         pytest.skip("no Chromium on this machine; tools/install-system-parts installs it")
     return found
@@ -56,20 +57,26 @@ def chromium() -> Path:
 @pytest_asyncio.fixture
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
     """Start a headless browser, one for the test."""
-    async with browsers.launch(chromium) as started:
+    from tests.support.browser import launch
+
+    async with launch(chromium) as started:
         yield started
 
 
 @pytest_asyncio.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """Open a page that may talk to this machine only and may complain about nothing; the test fails if it did."""
-    async with browsers.watched_page(browser) as opened:
+    from tests.support.browser import watched_page
+
+    async with watched_page(browser) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """Run an S3 server for the session; `S3Server.bucket` makes a test its own bucket."""
+    from tests.support.s3 import s3_server
+
     with s3_server() as server:
         yield server
 
