@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from rapid.errors import ConfigError, LedgerError
 
@@ -106,19 +106,23 @@ def _meaning(error: BaseException | None) -> str:
 
 
 def _place(url: str) -> Path:
+    """Read the address; what follows the slashes is taken as it stands, so that any path can be given."""
     expected = "expected sqlite:////absolute/path or sqlite:///relative/path"
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError:
+    scheme, found, rest = url.partition("://")
+    if not found:
         msg = f"the address of the ledger is not a URL; {expected}"
-        raise ConfigError(msg) from None
-    if parsed.get_backend_name() != "sqlite":
-        msg = f"no ledger is kept in {parsed.get_backend_name()}; {expected}"
         raise ConfigError(msg)
-    if parsed.database in {None, "", ":memory:"} or parsed.query:
-        msg = f"a ledger must outlive its process; {expected}, found {url!r}"
+    if scheme != "sqlite":
+        msg = f"no ledger is kept in {scheme}; {expected}"
         raise ConfigError(msg)
-    return Path(str(parsed.database)).absolute()
+    if "?" in rest:
+        msg = f"the address of a ledger has no options and its file no question mark; {expected}, found {url!r}"
+        raise ConfigError(msg)
+    path = rest.removeprefix("/")
+    if path in {"", ":memory:"} or path == rest:
+        msg = f"a ledger is a file, to outlive its process; {expected}, found {url!r}"
+        raise ConfigError(msg)
+    return Path(path).absolute()
 
 
 def _make_directory(directory: Path) -> None:

@@ -62,9 +62,9 @@ class Json(TypeDecorator[Any]):
         """Write the value."""
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002
-        """Read the value."""
-        return None if value is None else json.loads(value)
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        """Read the value; most are empty, and a night has thousands."""
+        return {} if value == "{}" else json.loads(value)
 
 
 metadata = sa.MetaData(
@@ -211,7 +211,8 @@ rows = sa.Table(
     sa.Column("failures", Json, nullable=False),
     sa.Column("timings", Json, nullable=False),
     sa.UniqueConstraint("obs_id", "detector_name", "instrument"),
-    sa.Index(None, "camera", "day_obs", "seq_num"),
+    # Holds all that sums a night up, in the order in which a night is shown.
+    sa.Index("ix_rows_night", "camera", "day_obs", "seq_num", "detector_name", "obs_id", "state"),
     sqlite_autoincrement=True,
 )
 """The night tables; the columns after ``id`` are the keys of a table entry."""

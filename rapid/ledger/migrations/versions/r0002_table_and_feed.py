@@ -35,7 +35,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("obs_id", "detector_name", "instrument", name="uq_rows_obs_id_detector_name_instrument"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_rows_camera_day_obs_seq_num", "rows", ["camera", "day_obs", "seq_num"])
+    summed_up = ["camera", "day_obs", "seq_num", "detector_name", "obs_id", "state"]
+    op.create_index("ix_rows_night", "rows", summed_up)
     op.create_table(
         "columns",
         sa.Column("id", sa.Integer, nullable=False),

@@ -1,0 +1,215 @@
+"""Whatever happens, and in whatever order, the ledger agrees with itself and with a simple model of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rapid.errors import ConflictingClaim, InputError
+from rapid.events import FileArrived, Rejected
+from rapid.ledger import open_ledger
+from rapid.ports import Arrival, Attempt, FeedEvent, JsonValue, Ledger, State
+from tests.support.ledgers import COLUMNS, Clock, arrived, key_of, rejected, row_of, sqlite_url
+
+T = TypeVar("T")
+Entry = dict[str, JsonValue]
+
+SEQ_NUMS = (1, 2)
+KEYS = (*(key_of(n) for n in SEQ_NUMS), *(key_of(n, directory="copy") for n in SEQ_NUMS), "odd.fits")
+files = st.builds(arrived, st.sampled_from(KEYS), st.sampled_from("abcd"), size=st.sampled_from([10, 11]))
+items: st.SearchStrategy[FileArrived | Rejected] = files | st.builds(rejected, st.sampled_from(["m1", "m2"]))
+chances = st.integers(0, 10**6)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Every public way of changing a ledger, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.directory = Path(tempfile.mkdtemp())
+        self.clock = Clock()
+        self.ledger: Ledger
+        self.attempts: list[Attempt] = []
+        self.counted: dict[int, int] = {}
+        self.completed: dict[str, int] = {}
+        self.recorded: set[tuple[str, str]] = set()
+        self.told: list[FeedEvent] = []
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        self.clock.advance(1)
+        return self.runner.run(work)
+
+    @initialize()
+    def open(self) -> None:
+        self.open_it = AsyncExitStack()
+        opened = open_ledger(sqlite_url(self.directory), clock=self.clock)
+        self.ledger = self.do(self.open_it.enter_async_context(opened))
+
+    def teardown(self) -> None:
+        self.runner.run(self.open_it.aclose())
+        self.runner.close()
+        shutil.rmtree(self.directory)
+
+    # --- what may happen ---------------------------------------------------------------------------------------------
+
+    @rule(batch=st.lists(items, min_size=1, max_size=6))
+    def record(self, batch: list[FileArrived | Rejected]) -> None:
+        before = self.everything()
+        recorded = self.do(self.ledger.record(batch))
+        after = {arrival.id: arrival for arrival in self.everything()} if recorded.new or recorded.rejected else {}
+        assert all(after[arrival.id] == arrival for arrival in recorded.new)
+        assert all(arrival.attempts == 0 for arrival in recorded.new)
+        assert not {arrival.id for arrival in recorded.new} & {arrival.id for arrival in before}
+
+    @rule(chance=chances)
+    def begin(self, chance: int) -> None:
+        waiting = self.do(self.ledger.waiting(now=self.clock.now))
+        if waiting:
+            arrival = waiting[chance % len(waiting)]
+            attempt = self.do(self.ledger.begin(arrival))
+            assert attempt is not None
+            assert attempt.number == arrival.attempts + 1
+            self.attempts.append(attempt)
+
+    @precondition(lambda self: self.attempts)
+    @rule(chance=chances, odd=st.sampled_from(SEQ_NUMS))
+    def complete(self, chance: int, odd: int) -> None:
+        """Complete an attempt: any there ever was, ended or not."""
+        attempt = self.attempts[chance % len(self.attempts)]
+        before = self.do(self.ledger.last_feed_id())
+        seq_num = attempt.arrival.seq_num or odd
+        try:
+            event = self.do(self.ledger.complete(attempt, row_of(seq_num), COLUMNS, timings={}))
+        except ConflictingClaim:
+            assert self.do(self.ledger.last_feed_id()) == before
+            return
+        if event is not None and event.id > before:
+            assert event.body["state"] == State.DONE
+            self.completed[str(event.body["obs_id"])] = self.completed.get(str(event.body["obs_id"]), 0) + 1
+
+    @precondition(lambda self: self.attempts)
+    @rule(chance=chances, again=st.booleans())
+    def fail(self, chance: int, again: bool) -> None:
+        attempt = self.attempts[chance % len(self.attempts)]
+        self.do(self.ledger.fail(attempt, error="e", detail="d", retry_at=self.clock.now if again else None))
+
+    @rule()
+    def recover(self) -> None:
+        running = self.do(self.ledger.counts()).running
+        assert self.do(self.ledger.recover()) == running
+        assert self.do(self.ledger.counts()).running == 0
+
+    @rule(chance=chances)
+    def retry(self, chance: int) -> None:
+        letters = self.do(self.ledger.dead_letters())
+        if not letters:
+            return
+        letter = letters[chance % len(letters)]
+        try:
+            arrival = self.do(self.ledger.retry(letter.id))
+        except InputError:
+            assert letter.kind == "message"
+            return
+        assert (letter.arrival_id, arrival.state, arrival.attempts) == (arrival.id, State.WAITING, 0)
+        self.counted.pop(arrival.id)
+
+    @rule()
+    def publish(self) -> None:
+        for camera, day_obs, version in self.do(self.ledger.unpublished_nights()):
+            self.do(self.ledger.mark_night_published(camera, day_obs, version))
+        assert self.do(self.ledger.unpublished_nights()) == []
+
+    @rule()
+    def live_again(self) -> None:
+        self.do(self.open_it.aclose())
+        self.open()
+
+    # --- what must always hold ---------------------------------------------------------------------------------------
+
+    def everything(self) -> list[Arrival]:
+        return list(self.do(self.ledger.arrivals(states=list(State))))
+
+    def entries(self) -> list[Entry]:
+        nights = self.do(self.ledger.nights())
+        tables = [self.do(self.ledger.night(str(one["camera"]), int(str(one["day_obs"])))) for one in nights]
+        return [dict(entry) for _, _, table in tables for entry in table]
+
+    @invariant()
+    def every_content_is_in_one_state(self) -> None:
+        lists = {state: self.do(self.ledger.arrivals(states=[state])) for state in State}
+        contents = [(arrival.key, arrival.content) for some in lists.values() for arrival in some]
+        assert len(contents) == len(set(contents))
+        assert set(contents) >= self.recorded, "a content is never forgotten"
+        self.recorded = set(contents)
+        counts = self.do(self.ledger.counts())
+        assert [getattr(counts, state.value) for state in State] == [len(some) for some in lists.values()]
+        assert counts.dead_letters == len(self.do(self.ledger.dead_letters()))
+
+    @invariant()
+    def one_content_of_a_key_counts(self) -> None:
+        current = [arrival.key for arrival in self.everything() if arrival.state is not State.SUPERSEDED]
+        assert sorted(current) == sorted({arrival.key for arrival in self.everything()})
+
+    @invariant()
+    def attempts_are_never_forgotten(self) -> None:
+        for arrival in self.everything():
+            assert arrival.attempts >= self.counted.get(arrival.id, 0)
+            assert arrival.interruptions <= arrival.attempts
+            self.counted[arrival.id] = arrival.attempts
+
+    @invariant()
+    def what_failed_has_an_open_dead_letter(self) -> None:
+        letters = [one.arrival_id for one in self.do(self.ledger.dead_letters()) if one.kind == "file"]
+        assert sorted(letters, key=str) == sorted(
+            [one.id for one in self.everything() if one.state is State.FAILED], key=str
+        )
+
+    @invariant()
+    def an_exposure_has_one_entry_that_says_how_it_stands(self) -> None:
+        entries = self.entries()
+        assert len({(entry["obs_id"], entry["detector_name"]) for entry in entries}) == len(entries)
+        by_id = {arrival.id: arrival for arrival in self.everything()}
+        for entry in entries:
+            arrival = by_id[int(str(entry["arrival_id"]))]
+            assert entry["revision"] == self.completed.get(str(entry["obs_id"]), 0)
+            assert bool(entry["cells"]) == bool(entry["revision"])
+            if entry["state"] == State.DONE:
+                assert arrival.state in {State.DONE, State.SUPERSEDED}
+            else:
+                assert (entry["state"], entry["error"]) == (arrival.state, arrival.error)
+
+    @invariant()
+    def the_feed_only_grows_and_tells_the_table(self) -> None:
+        feed = list(self.do(self.ledger.feed(0, limit=100_000)))
+        assert feed[: len(self.told)] == self.told
+        ids = [event.id for event in feed]
+        assert ids == sorted(set(ids))
+        assert self.do(self.ledger.last_feed_id()) == max(ids, default=0)
+        self.told = feed
+        shown = {event.body["obs_id"]: event.body for event in feed if event.kind == "exposure"}
+        assert shown == {entry["obs_id"]: entry for entry in self.entries()}
+
+    @invariant()
+    def the_nights_sum_up_their_entries(self) -> None:
+        entries = self.entries()
+        for night in self.do(self.ledger.nights()):
+            assert night["exposures"] == len(entries)
+            assert night["failed"] == len([entry for entry in entries if entry["state"] == State.FAILED])
+            assert night["last_seq_num"] == max(int(str(entry["seq_num"])) for entry in entries)
+            assert night["as_of"] == max(event.id for event in self.told)
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(
+    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
