@@ -127,6 +127,7 @@ class Sources:
 
     ``x``, ``y`` in pixels (centre of the lower left pixel is 0, 0); ``flux`` and ``flux_error`` in electron; ``xx``, ``yy``, ``xy``
     second moments in square pixels; ``peak`` in electron above the sky; ``saturated`` and ``star`` (used for the PSF).
+    ``reason`` says why the list is empty or not complete, and is empty when it is.
     """
 
     x: NDArray[np.float64]
@@ -139,6 +140,7 @@ class Sources:
     xy: NDArray[np.float64]
     saturated: NDArray[np.bool_]
     star: NDArray[np.bool_]
+    reason: str = ""
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,0 +1,102 @@
+"""The whole walk of one detector: raw file to `Study`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rapid.errors import BadHeader
+from rapid.processing.background import measure_background
+from rapid.processing.exposure import ExposureInfo
+from rapid.processing.fits import read_raw
+from rapid.processing.frame import Frame, Study
+from rapid.processing.geometry import detectors
+from rapid.processing.headers import translate
+from rapid.processing.ids import parse_obs_id
+from rapid.processing.isr import calibrate
+from rapid.processing.psf import measure_psf
+from rapid.processing.sources import detect
+
+__all__ = ["measure", "study"]
+
+_NOT_OF_THE_SKY: Final = frozenset({"bias", "dark", "flat"})
+
+
+def study(source: Path | bytes, *, name: str) -> Study:
+    """Read, calibrate and measure one raw file.
+
+    Parameters
+    ----------
+    source
+        Where it is, or its content.
+    name
+        The file's own name, as ``AT_O_20260315_000051_R00_S00.fits``; when it is one of the observatory's it must agree
+        with the header.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used: see `read_raw`, `translate` and `calibrate`.
+    NotAvailable
+        If it is not there.
+    """
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "read"):
+        raw = read_raw(source, name=name)
+    with _timed(seconds, "translate"):
+        info = translate(raw.header, name=name)
+        _check_name(info, name)
+    with _timed(seconds, "calibrate"):
+        frame = calibrate(raw, info, detectors(info.instrument)[info.detector_name])
+    return measure(frame, seconds)
+
+
+def measure(frame: Frame, seconds: dict[str, float] | None = None) -> Study:
+    """Measure a calibrated frame; what cannot be measured is left out and `Study.why_not` says why.
+
+    `seconds` takes the time [s] of each step beside what it has already.
+    """
+    seconds = {} if seconds is None else seconds
+    with _timed(seconds, "background"):
+        background = measure_background(frame)
+    if math.isnan(background.level):
+        return Study(frame, None, None, None, "no pixel of this detector carries a signal", seconds)
+    why_not = _why_no_sources(frame.info)
+    if why_not:
+        return Study(frame, background, None, None, why_not, seconds)
+    with _timed(seconds, "detect"):
+        sources = detect(frame, background)
+    with _timed(seconds, "psf"):
+        psf = measure_psf(frame, background, sources)
+    return Study(frame, background, sources, psf, psf.reason or sources.reason, seconds)
+
+
+def _why_no_sources(info: ExposureInfo) -> str:
+    if info.observation_type in _NOT_OF_THE_SKY:
+        return f"a {info.observation_type} shows no sky"
+    if info.can_see_sky is False:
+        return "the sky could not be seen: shutter or dome closed"
+    return ""
+
+
+def _check_name(info: ExposureInfo, name: str) -> None:
+    """Refuse a file that goes under the name of another exposure."""
+    named = parse_obs_id(name)
+    if named is not None and named.obs_id != info.obs_id:
+        raise BadHeader(
+            f"the name says {named.obs_id}, the header says {info.obs_id}",
+            subject=name,
+            expected=named.obs_id,
+            found=info.obs_id,
+        )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - begin
