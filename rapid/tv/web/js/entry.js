@@ -1,0 +1,53 @@
+// What a table entry means: its state in a glyph and a word, and why.
+
+const STATES = {
+  waiting: { glyph: "○", word: "waiting", kind: "idle", why: "waiting for a worker" },
+  running: { glyph: "◐", word: "running", kind: "busy", why: "being measured" },
+  done: { glyph: "●", word: "done", kind: "ok", why: "" },
+  failed: { glyph: "■", word: "failed", kind: "bad", why: "given up" },
+  superseded: { glyph: "○", word: "superseded", kind: "idle", why: "another content of the file took its place" },
+};
+const BANDS = new Set(["u", "g", "r", "i", "z", "y", "white"]);
+
+// The state of an entry as {glyph, word, kind, why}; kind is ok, warn, bad, busy or idle.
+export function stateOf(entry) {
+  const state = STATES[entry.state] ?? { glyph: "?", word: entry.state, kind: "idle", why: "" };
+  if (entry.state === "done") return judged(entry, state);
+  return { ...state, why: entry.error ? retold(entry) : state.why };
+}
+
+// Names of cells that are there and have a note of why to doubt them.
+export function suspects(entry) {
+  return Object.keys(entry.notes).filter((name) => entry.cells[name] !== null && entry.cells[name] !== undefined);
+}
+
+export function bandOf(entry) {
+  return BANDS.has(entry.cells.band) ? entry.cells.band : null;
+}
+
+// Names of its pictures, the whole frame first.
+export function channelsOf(entry) {
+  return Object.keys(entry.channels).sort((a, b) => (a !== "monitor") - (b !== "monitor") || (a < b ? -1 : 1));
+}
+
+export function entryKey(entry) {
+  return `${entry.seq_num}/${entry.detector_name}`;
+}
+
+// Newest exposure first; the detectors of one in their order.
+export function newerFirst(a, b) {
+  return b.seq_num - a.seq_num || (a.detector_name < b.detector_name ? -1 : Number(a.detector_name > b.detector_name));
+}
+
+function judged(entry, state) {
+  const failed = Object.keys(entry.failures);
+  if (failed.length) return { glyph: "▲", word: "partly", kind: "warn", why: `${failed.join(", ")} did not finish` };
+  const doubtful = suspects(entry);
+  if (!doubtful.length) return state;
+  const why = doubtful.map((name) => `${name.replaceAll("_", " ")}: ${entry.notes[name]}`).join("; ");
+  return { glyph: "▲", word: "suspect", kind: "warn", why };
+}
+
+function retold(entry) {
+  return entry.state === "failed" ? entry.error : `will be tried again: ${entry.error}`;
+}
