@@ -123,7 +123,7 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
 def _to_json(event: object, **_: object) -> str:
     """Write one line of JSON whatever is in the event: JSON knows no NaN, no path and no array, and keys are words.
 
-    In plain ASCII: a name of a file may hold half characters, and some readers break lines at more than ``\\n``.
+    In plain ASCII: a name of a file may hold half characters, and some readers break lines where we do not.
     """
     try:
         return dumps(event, allow_nan=False, default=str)
