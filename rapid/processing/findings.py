@@ -95,13 +95,18 @@ def missing(name: str, reason: str, *, unit: str = "", description: str = "", la
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place on an image panel, in pixels of the frame: a circle, box or cross with an optional label."""
+    """A place on an image panel, in pixels of the frame: a circle, box, cross or hatch with an optional label.
+
+    ``x, y`` is its centre, ``size`` its diameter or width, and ``height`` the height of a box or hatch that is not
+    square. A hatch is a box over pixels that mean nothing, as those of a dead amplifier.
+    """
 
     kind: str
     x: float
     y: float
     size: float
     label: str = ""
+    height: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,10 @@ class ImagePanel:
     x0, y0, binning
         Frame pixel of the centre of the first panel pixel, and frame pixels per panel pixel.
     stretch
-        ``linear``, ``asinh`` or ``equalised`` (`pixels` already are display levels).
+        ``linear``, ``asinh`` (turning from linear to logarithmic at 1/50 of the range) or ``equalised`` (`pixels`
+        already are display levels).
+    blank
+        The pixel that says "no data here"; None when every pixel has a value.
     """
 
     title: str
@@ -142,6 +150,7 @@ class ImagePanel:
     binning: int = 1
     stretch: str = "linear"
     marks: tuple[Mark, ...] = ()
+    blank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

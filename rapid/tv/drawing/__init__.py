@@ -1,0 +1,1 @@
+"""Drawing panels with nothing but numpy and Pillow: fast, antialiased, and the same bytes every time."""

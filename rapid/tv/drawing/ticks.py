@@ -1,0 +1,48 @@
+"""Round numbers along an axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+__all__ = ["nice_ticks", "tick_labels"]
+
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
+"""A prefix begins to pay at 10 000: four digits are read as quickly as ``1.5k``."""
+
+
+def nice_ticks(low: float, high: float, target: int = 5) -> list[float]:
+    """Return about `target` multiples of 1, 2 or 5 times a power of ten within [low, high]; none if the range is empty."""
+    span = high - low
+    if not (math.isfinite(span) and span > 0):
+        return []
+    step = _nice_step(span / max(target, 1))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last - first > 4 * target:  # the range is below the resolution of its own numbers
+        return []
+    return [index * step for index in range(first, last + 1)]
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """Write ticks with as many decimals as tell them apart, in one common scale (``k``, ``M``, or ``e-7``)."""
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    if largest == 0.0:
+        return ["0" for _ in ticks]
+    if largest < 1e-3 or largest >= 1e15:
+        return [_scientific(tick) for tick in ticks]
+    scale, suffix = next(((1e3 if s == "k" else scale, s) for scale, s in _PREFIXES if largest >= scale), (1.0, ""))
+    step = min((b - a for a, b in pairwise(ticks)), default=largest) / scale
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [f"{tick / scale:.{decimals}f}{suffix}" if abs(tick) > 1e-12 * largest else "0" for tick in ticks]
+
+
+def _nice_step(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next((nice * power for nice in _STEPS if nice * power >= rough * (1 - 1e-9)), 10 * power)
+
+
+def _scientific(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return "0" if value == 0 else f"{mantissa.removesuffix('.0')}e{int(exponent)}"
