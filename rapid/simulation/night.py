@@ -1,0 +1,302 @@
+"""A night, written as raw files at the pace at which a camera would write them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+from rapid.errors import ConfigError
+from rapid.simulation.camera import Camera, latiss
+from rapid.simulation.catalogue import Catalogue, SyntheticCatalogue
+from rapid.simulation.exposure import render, warm_up
+from rapid.simulation.pace import Clock, Pace, SystemClock
+from rapid.simulation.plan import NightPlan
+from rapid.simulation.reference_file import load_catalogue
+from rapid.simulation.schedule import ScheduledExposure, make_schedule
+from rapid.simulation.site import tai
+
+__all__ = ["SimulatedExposure", "simulate"]
+
+_AHEAD = 8  # exposures that may lie ready before their time
+_FIELD = 0.09  # degrees from the boresight to a corner of the detector
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedExposure:
+    """One exposure that was written.
+
+    Attributes
+    ----------
+    key, path
+        Place of the raw file in the archive, and on disk.
+    truth
+        Path of the truth file.
+    begin, end, complete
+        UTC times of the night: integration begins and ends, the file is complete.
+    written_at
+        UTC time on the wall at which the file appeared.
+    seconds
+        Time it took to make.
+    """
+
+    obs_id: str
+    day_obs: int
+    seq_num: int
+    kind: str
+    incidents: tuple[str, ...]
+    key: str
+    path: Path
+    truth: Path
+    begin: datetime
+    end: datetime
+    complete: datetime
+    written_at: datetime
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Files that lie ready under hidden names; ``moves`` are those names and the final ones, in order."""
+
+    schedule: ScheduledExposure
+    moves: tuple[tuple[Path, Path], ...]
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Studio:
+    """All that is needed to make an exposure, wherever that is done."""
+
+    out: Path
+    seed: int
+    camera: Camera
+    catalogue: Catalogue
+
+    def prepare(self, schedule: ScheduledExposure) -> _Prepared:
+        """Make the files of an exposure under hidden names."""
+        started = perf_counter()
+        made = render(schedule, camera=self.camera, catalogue=self.catalogue, seed=self.seed)
+        raw = self.out / _key(schedule)
+        bodies = (
+            (self.out / "truth" / "LATISS" / str(schedule.day_obs) / f"{schedule.obs_id}.json", made.truth),
+            (raw.with_suffix(".json"), made.sidecar),
+            (raw, made.fits),
+        )
+        moves = tuple((_hidden(path), path) for path, _ in bodies)
+        for (hidden, _), (_, body) in zip(moves, bodies, strict=True):
+            hidden.parent.mkdir(parents=True, exist_ok=True)
+            hidden.write_bytes(body)
+        return _Prepared(schedule, moves, len(made.fits), perf_counter() - started)
+
+
+def simulate(
+    plan: NightPlan,
+    out: Path,
+    *,
+    seed: int,
+    start: datetime | None = None,
+    pace: float | None = None,
+    catalogue: Path | None = None,
+    on_exposure: Callable[[SimulatedExposure], None] | None = None,
+    processes: int = 1,
+    clock: Clock | None = None,
+) -> list[SimulatedExposure]:
+    """Write a night into a directory.
+
+    Parameters
+    ----------
+    out
+        Archive: raw files go to ``LATISS/{day_obs}/{obs_id}/``, their truth to ``truth/LATISS/{day_obs}/``.
+    seed
+        The same plan, seed and start give the same bytes, with any number of processes.
+    start
+        Begin of the night, UTC. None: the plan's own, or now when there is a pace; then numbers go on after the files that
+        the day already has.
+    pace
+        None writes at once; 1 is real time, where a file is complete when its exposure has been read out; 10 is ten times faster.
+    catalogue
+        File of stars; None for the synthetic sky.
+    on_exposure
+        Called after each file that was written.
+
+    Raises
+    ------
+    ConfigError
+        If the pace or number of processes is not positive, the catalogue is of no use, or a target is too low.
+    """
+    _check(pace, processes)
+    clock = clock or SystemClock()
+    studio = _Studio(out, seed, latiss(), SyntheticCatalogue() if catalogue is None else load_catalogue(catalogue))
+    if pace is not None:
+        warm_up(studio.camera)
+    now = clock.now()
+    begin = start or (plan.begins if pace is None else now)
+    begin = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
+    first = _next_free(out, begin) if start is None and pace is not None else 1
+    night = make_schedule(plan.exposures(), begin, first_seq_num=first)
+    if catalogue is not None:
+        _check_fields(night, studio.catalogue, catalogue)
+    release = _Release(Pace(pace, begin, now), clock, on_exposure)
+    if processes == 1:
+        return _in_this_process(studio, night, release)
+    return _in_a_pool(studio, night, release, processes)
+
+
+# --- in order and in time ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """Lets prepared files appear at their time."""
+
+    pace: Pace
+    clock: Clock
+    on_exposure: Callable[[SimulatedExposure], None] | None
+
+    def wait(self, prepared: _Prepared) -> float:
+        return self.pace.wait(prepared.schedule.complete, self.clock.now())
+
+    def __call__(self, prepared: _Prepared) -> SimulatedExposure:
+        """Sleep until the file is due, and let it appear."""
+        while (left := self.wait(prepared)) > 0.0:
+            self.clock.sleep(left)
+        for hidden, path in prepared.moves:
+            hidden.replace(path)
+        exposure = _written(prepared, self.clock.now())
+        if self.on_exposure is not None:
+            self.on_exposure(exposure)
+        return exposure
+
+
+def _in_this_process(studio: _Studio, night: Iterable[ScheduledExposure], release: _Release) -> list[SimulatedExposure]:
+    """Make exposures ahead of time whenever the next release leaves enough time for it."""
+    todo, ready, done = deque(night), deque[_Prepared](), list[SimulatedExposure]()
+    slowest = 0.0
+    with ExitStack() as cleaning:
+        cleaning.callback(lambda: _discard(ready))
+        while todo or ready:
+            has_time = not ready or (len(ready) < _AHEAD and release.wait(ready[0]) > slowest)
+            if todo and has_time:
+                ready.append(studio.prepare(todo.popleft()))
+                slowest = max(slowest, ready[-1].seconds)
+            else:
+                done.append(release(ready[0]))
+                ready.popleft()
+    return done
+
+
+def _in_a_pool(
+    studio: _Studio, night: Iterable[ScheduledExposure], release: _Release, processes: int
+) -> list[SimulatedExposure]:
+    """Make exposures in several processes; they are released here, in order."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_open_studio, initargs=(studio,)) as pool:
+        waiting = deque[Future[_Prepared]]()
+        try:
+            return [release(prepared) for prepared in _prepared_in_order(pool, night, waiting, processes)]
+        finally:
+            for future in waiting:
+                future.cancel()
+            _discard(future.result() for future in waiting if not future.cancelled() and future.exception() is None)
+
+
+def _prepared_in_order(
+    pool: ProcessPoolExecutor, night: Iterable[ScheduledExposure], waiting: deque[Future[_Prepared]], processes: int
+) -> Iterator[_Prepared]:
+    for schedule in night:
+        waiting.append(pool.submit(_prepare_in_pool, schedule))
+        if len(waiting) >= processes + _AHEAD:
+            yield waiting[0].result()
+            waiting.popleft()
+    while waiting:
+        yield waiting[0].result()
+        waiting.popleft()
+
+
+_studio: _Studio | None = None
+
+
+def _open_studio(studio: _Studio) -> None:
+    global _studio  # noqa: PLW0603 - a process of the pool has one studio for all its exposures
+    _studio = studio
+
+
+def _prepare_in_pool(schedule: ScheduledExposure) -> _Prepared:
+    assert _studio is not None  # noqa: S101 - set by the initializer of the pool
+    return _studio.prepare(schedule)
+
+
+def _discard(prepared: Iterable[_Prepared]) -> None:
+    """Remove files that were made and never released."""
+    for one in prepared:
+        for hidden, _ in one.moves:
+            hidden.unlink(missing_ok=True)
+
+
+# --- names and checks ----------------------------------------------------------------------------------------------
+
+
+def _key(schedule: ScheduledExposure) -> str:
+    return f"LATISS/{schedule.day_obs}/{schedule.obs_id}/{schedule.obs_id}_R00_S00.fits"
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _written(prepared: _Prepared, now: datetime) -> SimulatedExposure:
+    schedule = prepared.schedule
+    truth, _, raw = (path for _, path in prepared.moves)
+    return SimulatedExposure(
+        obs_id=schedule.obs_id,
+        day_obs=schedule.day_obs,
+        seq_num=schedule.seq_num,
+        kind=schedule.plan.kind,
+        incidents=tuple(incident.kind for incident in schedule.plan.incidents),
+        key=_key(schedule),
+        path=raw,
+        truth=truth,
+        begin=schedule.begin,
+        end=schedule.end,
+        complete=schedule.complete,
+        written_at=now,
+        size=prepared.size,
+        seconds=prepared.seconds,
+    )
+
+
+def _check(pace: float | None, processes: int) -> None:
+    if pace is not None and not 0.0 < pace < float("inf"):
+        msg = f"the pace is a positive factor (1 is real time), or none for at once; found {pace}"
+        raise ConfigError(msg)
+    if processes < 1:
+        msg = f"expected at least 1 process; found {processes}"
+        raise ConfigError(msg)
+
+
+def _check_fields(night: Iterable[ScheduledExposure], catalogue: Catalogue, path: Path) -> None:
+    fields = [e for e in night if e.at_begin is not None]
+    if fields and not any(
+        len(catalogue.around(e.at_begin.ra, e.at_begin.dec, _FIELD, e.begin_tai)) for e in fields if e.at_begin
+    ):
+        msg = f"the catalogue {path} has no star in any field of the plan; give its targets ra and dec that it covers"
+        raise ConfigError(msg)
+
+
+def _next_free(out: Path, begin: datetime) -> int:
+    """Return the sequence number after the last that the day of the first exposure already has."""
+    day_obs = (tai([begin])[0] - timedelta(hours=12)).strftime("%Y%m%d")
+    taken = [
+        re.fullmatch(rf"AT_O_{day_obs}_(\d{{6}})", entry.name) for entry in (out / "LATISS" / day_obs).glob("AT_O_*")
+    ]
+    return max((int(match[1]) for match in taken if match), default=0) + 1

@@ -1,0 +1,166 @@
+"""Drawing stars: a Moffat disc, or that of a pupil out of focus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from rapid.processing.jit import compiled
+
+__all__ = ["Psf", "draw_stars"]
+
+Values = NDArray[np.float64]
+Image = NDArray[np.float32]
+
+_FAINTEST = 0.02  # electron a pixel: a disc is drawn out to where it falls below this
+_SMALLEST, _LARGEST = 12, 900  # pixels, limits of the radius out to which a disc is drawn
+_OBSCURATION = 0.42  # diameter of the central obscuration of the pupil, relative
+_OUT_OF_FOCUS = 2.0  # pixels of donut below which it does not show
+_OVERSAMPLING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Psf:
+    """The image of a point.
+
+    Attributes
+    ----------
+    fwhm
+        Of the round disc of the same area, before defocus [pixel].
+    beta
+        Moffat exponent.
+    e1, e2
+        (Ixx - Iyy) / (Ixx + Iyy) and 2 Ixy / (Ixx + Iyy).
+    donut
+        Diameter of the defocused pupil [pixel].
+    """
+
+    fwhm: float
+    beta: float
+    e1: float = 0.0
+    e2: float = 0.0
+    donut: float = 0.0
+
+    @property
+    def scale(self) -> float:
+        """Moffat radius alpha [pixel]: FWHM = 2 alpha sqrt(2^(1/beta) - 1)."""
+        return float(self.fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / self.beta) - 1.0)))
+
+    @property
+    def peak(self) -> float:
+        """Fraction of the flux in the central pixel."""
+        if self.donut < _OUT_OF_FOCUS:
+            return float((self.beta - 1.0) / (np.pi * self.scale**2))
+        return float(_defocused(self).max() * _OVERSAMPLING**2)
+
+    @property
+    def focused(self) -> bool:
+        """Whether any defocus is too small to show."""
+        return self.donut < _OUT_OF_FOCUS
+
+    def full_width(self) -> float | None:
+        """Full width at half maximum with the defocus [pixel]; None for a ring, which has none."""
+        if self.focused:
+            return self.fwhm
+        kernel = _defocused(self)
+        middle = kernel.shape[0] // 2
+        if kernel[middle, middle] < 0.98 * kernel.max():
+            return None
+        inside = np.count_nonzero(kernel >= 0.5 * kernel[middle, middle])
+        return float(2.0 * np.sqrt(inside / np.pi) / _OVERSAMPLING)
+
+
+def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf) -> None:
+    """Add stars to an image [electron], shape (ny, nx).
+
+    Parameters
+    ----------
+    x, y
+        Pixels, 0-based, anywhere: what falls outside is left out.
+    flux
+        Electron.
+    """
+    if psf.focused:
+        shape = _inverse_shape(psf)
+        radii = np.clip(_reach(flux, psf), _SMALLEST, _LARGEST)
+        _draw_moffat(image, x, y, flux, radii, shape, psf.beta, (psf.beta - 1.0) / (np.pi * psf.scale**2))
+        return
+    _draw_kernel(image, x, y, flux, _defocused(psf), _OVERSAMPLING)
+
+
+def _reach(flux: Values, psf: Psf) -> Values:
+    """Radius [pixel] at which the disc of a star falls to the faintest light that is drawn."""
+    ratio = np.maximum(flux * (psf.beta - 1.0) / (np.pi * psf.scale**2) / _FAINTEST, 1.0)
+    return np.asarray(psf.scale * np.sqrt(ratio ** (1.0 / psf.beta) - 1.0) + 1.0)
+
+
+def _inverse_shape(psf: Psf) -> tuple[float, float, float]:
+    """Coefficients of dx^2, dx dy, dy^2 in the squared elliptical radius, in units of alpha^2."""
+    size = np.sqrt(1.0 - psf.e1**2 - psf.e2**2) * psf.scale**2
+    return (1.0 - psf.e1) / size, -2.0 * psf.e2 / size, (1.0 + psf.e1) / size
+
+
+@compiled
+def _draw_moffat(  # noqa: PLR0917 - compiled functions take no keywords
+    image: Image,
+    xs: Values,
+    ys: Values,
+    fluxes: Values,
+    radii: Values,
+    shape: tuple[float, float, float],
+    beta: float,
+    norm: float,
+) -> None:
+    ny, nx = image.shape
+    for star in range(len(xs)):
+        x, y, peak, radius = xs[star], ys[star], fluxes[star] * norm, radii[star]
+        for j in range(max(int(y - radius), 0), min(int(y + radius) + 2, ny)):
+            dy = j - y
+            for i in range(max(int(x - radius), 0), min(int(x + radius) + 2, nx)):
+                dx = i - x
+                r2 = shape[0] * dx * dx + shape[1] * dx * dy + shape[2] * dy * dy
+                image[j, i] += np.float32(peak * (1.0 + r2) ** -beta)
+
+
+@lru_cache(maxsize=2)
+def _defocused(psf: Psf) -> Image:
+    """Make the image of a point out of focus: the shadow of the pupil, blurred by the Moffat disc; sum 1, oversampled."""
+    half = int(np.ceil((0.5 * psf.donut + 8.0 * psf.fwhm) * _OVERSAMPLING))
+    axis = np.arange(-half, half + 1) / _OVERSAMPLING
+    x, y = axis[None, :], axis[:, None]
+    a, b, c = _inverse_shape(psf)
+    moffat = (1.0 + a * x * x + b * x * y + c * y * y) ** -psf.beta
+    radius = np.hypot(x, y) * _OVERSAMPLING
+    outer = 0.5 * psf.donut * _OVERSAMPLING
+    pupil = np.clip(outer - radius + 0.5, 0.0, 1.0) - np.clip(_OBSCURATION * outer - radius + 0.5, 0.0, 1.0)
+    size = fft.next_fast_len(2 * len(axis), real=True)
+    blurred = fft.irfft2(fft.rfft2(moffat, (size, size)) * fft.rfft2(pupil, (size, size)), (size, size))
+    kernel = np.clip(blurred[half : half + len(axis), half : half + len(axis)], 0.0, None)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+@compiled
+def _draw_kernel(  # noqa: PLR0917 - as above
+    image: Image, xs: Values, ys: Values, fluxes: Values, kernel: Image, oversampling: int
+) -> None:
+    """Add an oversampled image of a point, read between its samples."""
+    ny, nx = image.shape
+    half = kernel.shape[0] // 2
+    reach = half // oversampling - 1
+    for star in range(len(xs)):
+        x, y, flux = xs[star], ys[star], fluxes[star] * oversampling * oversampling
+        for j in range(max(int(y) - reach, 0), min(int(y) + reach + 1, ny)):
+            v = (j - y) * oversampling + half
+            v0 = int(v)
+            fv = v - v0
+            for i in range(max(int(x) - reach, 0), min(int(x) + reach + 1, nx)):
+                u = (i - x) * oversampling + half
+                u0 = int(u)
+                fu = u - u0
+                lower = kernel[v0, u0] * (1.0 - fu) + kernel[v0, u0 + 1] * fu
+                upper = kernel[v0 + 1, u0] * (1.0 - fu) + kernel[v0 + 1, u0 + 1] * fu
+                image[j, i] += np.float32(flux * (lower * (1.0 - fv) + upper * fv))
