@@ -40,7 +40,7 @@ SEND_TIMEOUT = 60.0
 WATCH = 30.0
 """Longest single wait on the ledger [s]."""
 
-_ID = re.compile(r"\d{1,18}")
+_ID = re.compile(r"[0-9]{1,18}")
 
 
 class FeedWatch:
