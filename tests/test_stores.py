@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rapid.errors import BadName, ConfigError, NotAvailable
 from rapid.stores import canonical_url, local_path, open_store, read
-from tests.support.s3 import s3_server
+from tests.support.s3 import S3Server
 
 SECRETS = {"access_key_id": "AKIASECRETSECRET", "secret_access_key": "very+secret/word", "session_token": "TOKENTOKEN"}
 
@@ -41,6 +41,8 @@ def test_a_plain_path_and_its_url_are_one_store(tmp_path: Path, monkeypatch: pyt
     assert canonical_url("a dir/ä#%") == (tmp_path / "a dir" / "ä#%").as_uri()
     assert open_store("a dir") is open_store((tmp_path / "a dir").as_uri()) is open_store(str(tmp_path / "a dir"))
     assert (tmp_path / "a dir").is_dir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert canonical_url("~/a dir") == (tmp_path / "a dir").as_uri()
 
 
 @pytest.mark.parametrize(
@@ -196,22 +198,20 @@ async def test_a_root_that_vanished_is_not_an_empty_store(tmp_path: Path) -> Non
         [found async for found in store.list()]
 
 
-async def test_a_bucket_that_is_not_there_is_named() -> None:
-    with s3_server() as server:
-        store = open_store("s3://no-such-bucket/x", server.options)
-        with pytest.raises(NotAvailable, match=r"could not list s3://no-such-bucket/x.*NoSuchBucket"):
-            [found async for found in store.list()]
+async def test_a_bucket_that_is_not_there_is_named(s3: S3Server) -> None:
+    store = open_store("s3://no-such-bucket/x", s3.options)
+    with pytest.raises(NotAvailable, match=r"could not list s3://no-such-bucket/x.*NoSuchBucket"):
+        [found async for found in store.list()]
 
 
-async def test_s3_keeps_the_media_type_and_a_foreign_key_is_named() -> None:
-    with s3_server() as server:
-        bucket, client = server.bucket(), server.client()
-        store = open_store(f"s3://{bucket}/pre", server.options)
-        await store.put("a.json", b"{}", media_type="application/json")
-        assert client.head_object(Bucket=bucket, Key="pre/a.json")["ContentType"] == "application/json"
-        client.put_object(Bucket=bucket, Key="pre/a//b", Body=b"")
-        with pytest.raises(BadName, match=r"pre/a//b.*empty path segment"):
-            [found async for found in store.list()]
+async def test_s3_keeps_the_media_type_and_a_foreign_key_is_named(s3: S3Server) -> None:
+    bucket, client = s3.bucket(), s3.client()
+    store = open_store(f"s3://{bucket}/pre", s3.options)
+    await store.put("a.json", b"{}", media_type="application/json")
+    assert client.head_object(Bucket=bucket, Key="pre/a.json")["ContentType"] == "application/json"
+    client.put_object(Bucket=bucket, Key="pre/a//b", Body=b"")
+    with pytest.raises(BadName, match=r"pre/a//b.*empty path segment"):
+        [found async for found in store.list()]
 
 
 # --- directories -------------------------------------------------------------------------------------------------

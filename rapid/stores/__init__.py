@@ -6,6 +6,7 @@ back is a `rapid.ports.Store`; code of a worker process, which has no event loop
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -185,7 +186,7 @@ def _scheme(url: str) -> str:
 
 def _directory_of(url: str) -> Path:
     if "://" not in url:
-        path = url
+        path = os.path.expanduser(url)  # noqa: PTH111 -- the empty one must stay empty
     else:
         parts = urlsplit(url)
         path = unquote(parts.path, errors="surrogateescape") if parts.netloc in {"", "localhost"} else ""

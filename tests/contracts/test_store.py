@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from rapid.errors import BadName, NotAvailable
 from rapid.ports import Store, StoredObject
 from rapid.stores import open_store, read
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
 HOSTILE = [
     "../x",
@@ -38,19 +37,13 @@ PATIENT = settings(max_examples=25, deadline=None, suppress_health_check=[Health
 """One store serves all examples: each takes keys of its own."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        yield running
-
-
 @pytest.fixture(params=["directory", "memory", "s3"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
     if request.param == "directory":
         return (tmp_path / "store").as_uri(), {}
     if request.param == "memory":
         return f"memory:///{uuid.uuid4()}", {}
-    server: S3Server = request.getfixturevalue("server")
+    server: S3Server = request.getfixturevalue("s3")
     return f"s3://{server.bucket()}/some/where", server.options
 
 
