@@ -26,7 +26,7 @@ _FIELDS = tuple(Arrival.__dataclass_fields__)
 
 def record(writing: Writing, items: Sequence[FileArrived | Rejected]) -> Recorded:
     """Write announcements down; see `rapid.ports.Ledger.record`."""
-    files = [item for item in items if isinstance(item, FileArrived)]
+    files = [_storable_file(item) for item in items if isinstance(item, FileArrived)]
     letters = [item for item in items if isinstance(item, Rejected)]
     batch = _look_up(writing, files)
     for file in files:
@@ -136,6 +136,11 @@ class _Batch:
             error=error,
         )
         self.contents.setdefault(file.key, {})[file.content] = _Known(0, file.size, state)
+
+
+def _storable_file(file: FileArrived) -> FileArrived:
+    """Keep the oddest content tag from holding up everything that came with it; the key was checked by its maker."""
+    return file if file.content.isprintable() else replace(file, content=storable(file.content))
 
 
 def _identity(facts: NameFacts | None) -> Identity | None:

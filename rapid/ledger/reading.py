@@ -115,7 +115,7 @@ def fetch_night(
     query = (
         sa.select(*ENTRY_COLUMNS)
         .where(rows.c.camera == camera, rows.c.day_obs == day_obs)
-        .order_by(rows.c.seq_num, rows.c.detector_name, rows.c.id)
+        .order_by(rows.c.seq_num, rows.c.detector_name, rows.c.obs_id)
     )
     entries = [dict(found) for found in connection.execute(query).mappings()]
     used = {name for entry in entries for name in (*entry["cells"], *entry["notes"])}

@@ -158,6 +158,11 @@ class TestRecord:
         await ledger.record([rejected("half \ud800 and \x00", "no text")])
         assert (await ledger.dead_letters())[0].subject == "half \\ud800 and \\x00"
 
+    async def test_a_broken_content_tag_is_kept_legibly_and_known_again(self, ledger: Ledger) -> None:
+        (arrival,) = (await ledger.record([arrived(1, "tag \udcff")])).new
+        assert arrival.content == "tag \\udcff"
+        assert (await ledger.record([arrived(1, "tag \udcff")])).duplicates == 1
+
     async def test_a_time_without_a_zone_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(ValueError, match="without a zone"):
             await ledger.waiting(now=NOON.replace(tzinfo=None))
@@ -371,7 +376,18 @@ class TestAfterwards:
         assert attempt is not None
         with pytest.raises(ConflictingClaim):
             await ledger.complete(attempt, row_of(1), COLUMNS, timings={})
+        before = await ledger.last_feed_id()
+        assert await ledger.fail(attempt, error="another file already is it", detail="", retry_at=None) is None
         assert (await entry_of(ledger, 1))["state"] == "done"
+        assert await ledger.last_feed_id() == before
+
+    async def test_retry_of_a_second_claim_is_not_shown_in_a_waiting_ones_place(self, ledger: Ledger) -> None:
+        (first,) = (await ledger.record([arrived(1)])).new
+        await ledger.record([arrived(key_of(1, directory="copy"), "b")])
+        (letter,) = await ledger.dead_letters()
+        assert await ledger.begin(await ledger.retry(letter.id)) is not None
+        entry = await entry_of(ledger, 1)
+        assert (entry["state"], entry["arrival_id"]) == ("waiting", first.id)
 
     async def test_everything_is_there_in_the_next_life(self, opener: Opener) -> None:
         async with opener() as ledger:
@@ -430,6 +446,20 @@ class TestTable:
         await ledger.mark_night_published(camera, day_obs, newer)
         await ledger.mark_night_published(camera, day_obs, version)
         assert await ledger.unpublished_nights() == []
+
+    async def test_a_failure_that_is_taken_back_changes_the_published_night(self, ledger: Ledger) -> None:
+        await buried(ledger, 1)
+        ((camera, day_obs, version),) = await ledger.unpublished_nights()
+        await ledger.mark_night_published(camera, day_obs, version)
+        await ledger.record([arrived(1, "b"), arrived(2)])
+        assert [night[:2] for night in await ledger.unpublished_nights()] == [(camera, day_obs)]
+
+    async def test_a_result_may_belong_to_another_page_than_expected(self, ledger: Ledger) -> None:
+        attempt = await begun(ledger, 1)
+        await ledger.complete(attempt, row_of(1, camera="startracker"), COLUMNS, timings={})
+        assert [night["camera"] for night in await ledger.nights()] == ["startracker"]
+        assert (await ledger.night("auxtel", DAY_OBS))[2] == []
+        assert [camera for camera, _, _ in await ledger.unpublished_nights()] == ["auxtel", "startracker"]
 
 
 class TestFeed:
