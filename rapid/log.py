@@ -29,6 +29,7 @@ _CHATTY: Final = {
     "watchfiles": logging.WARNING,
     "sqlalchemy.engine": logging.WARNING,
     "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
 }
 """Libraries that say too much at ``info``: one line a file, a statement or a request."""
 
@@ -108,6 +109,7 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
             _name_error,
             structlog.processors.format_exc_info,
             structlog.processors.UnicodeDecoder(),
+            _first_things_first,
             structlog.processors.JSONRenderer(serializer=_to_json),
         ]
     else:
@@ -118,6 +120,11 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
         foreign_pre_chain=[*_shared_processors(), structlog.stdlib.ExtraAdder(), _drop_uvicorn_colours],
         processors=last,
     )
+
+
+def _first_things_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Order the keys for whoever reads the raw line: when, how bad, what, and only then the facts."""
+    return {name: event.pop(name) for name in ("timestamp", "level", "event", "logger") if name in event} | dict(event)
 
 
 def _to_json(event: object, **_: object) -> str:

@@ -71,6 +71,11 @@ def test_a_line_is_json_when_nobody_looks(out: io.StringIO) -> None:
     }
 
 
+def test_a_line_begins_with_when_how_bad_and_what(out: io.StringIO) -> None:
+    logger("rapid.pipeline").info("arrival recorded", key="a/b.fits")
+    assert list(lines(out)[0]) == ["timestamp", "level", "event", "logger", "key"]
+
+
 def test_a_terminal_gets_colours_and_a_pipe_can_be_told_to() -> None:
     terminal, pipe = Terminal(), io.StringIO()
     configure("info", stream=terminal)
