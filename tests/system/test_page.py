@@ -1,0 +1,461 @@
+"""The pages in a real browser, from a real server. The `page` fixture fails a test whose page wrote an error to its
+console, raised, or asked any other machine for anything."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+from playwright.async_api import expect
+
+from rapid.ports import DeadLetter
+from rapid.tv.server import create_app
+from tests.support.live_server import served
+from tests.support.memory_feed import MemoryFeed, MemoryStore, entry_of
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+pytestmark = pytest.mark.system
+
+SOON = 5000  # ms; what a page does, it does well within this
+HOSTILE = "<img src=x onerror=\"document.body.dataset.ran='yes'\"><script>document.body.dataset.ran='yes'</script>"
+
+
+@dataclass
+class Site:
+    """A display with what it shows."""
+
+    url: str
+    feed: MemoryFeed
+    store: MemoryStore
+
+    async def expose(self, seq_num: int, **changes: Any) -> dict[str, Any]:
+        """Publish an exposure with two pictures."""
+        entry = entry_of(seq_num, **changes)
+        day = f"{entry['day_obs'] // 10000}-{entry['day_obs'] // 100 % 100:02}-{entry['day_obs'] % 100:02}"
+        for channel in ("monitor", "imexam"):
+            key = f"auxtel/{day}/{channel}/{seq_num:06}/auxtel_{channel}_{day}_{seq_num:06}.png"
+            self.store.objects[key] = picture(seq_num)
+            entry["channels"] = {**entry["channels"], channel: key}
+        await self.feed.append(entry)
+        return entry
+
+
+@pytest_asyncio.fixture
+async def site() -> AsyncIterator[Site]:
+    feed, store = MemoryFeed(), MemoryStore()
+    async with served(create_app(feed, store, title="Test summit")) as url:  # type: ignore[arg-type]
+        yield Site(url, feed, store)
+
+
+def picture(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (64, 48), level % 256).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def row(page: Page, seq_num: int) -> Any:
+    return page.locator(f'tr[data-key="{seq_num}/R00_S00"]')
+
+
+async def open_night(site: Site, page: Page, day_obs: int = 20260315) -> None:
+    await page.goto(f"{site.url}auxtel/{day_obs}")
+    await expect(page.locator('output.line[data-state="live"]')).to_be_visible(timeout=SOON)
+    await expect(page.locator("#table table, #table .empty")).to_be_visible(timeout=SOON)
+
+
+# --- the night -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_newest_night_is_shown_newest_first(site: Site, page: Page) -> None:
+    for seq_num in (1, 2, 10):
+        await site.expose(seq_num)
+    await page.goto(site.url)
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315", timeout=SOON)
+    await expect(page.locator("tbody tr th a")).to_have_text(["10", "2", "1"], timeout=SOON)
+    await expect(row(page, 10)).to_have_class(re.compile("newest"))
+    await expect(row(page, 10).locator("td.state")).to_have_text("● done")
+    await expect(page.locator("#summary")).to_have_text("3 exposures")
+    await expect(page.locator(".front .frame img")).to_have_attribute("alt", "monitor picture of exposure 10")
+    await expect(page.locator(".front .title")).to_have_text("Seq 10")
+
+
+async def test_columns_are_grouped_and_carry_their_units(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await expect(page.locator('thead th[scope="colgroup"]')).to_have_text(["exposure", "quicklook"])
+    head = page.locator('thead th[scope="col"]', has_text="PSF FWHM")
+    await expect(head.locator(".unit")).to_have_text("arcsec")
+    await expect(head).to_have_attribute("title", "Full width at half maximum of the stars")
+    numbers = await row(page, 1).locator("td.number").all_inner_texts()
+    assert numbers == ["30.0", "1.20", "0.975", "41", "814", "31.3", "1"]
+
+
+async def test_head_and_first_columns_stay_in_sight(site: Site, page: Page) -> None:
+    for seq_num in range(1, 120):
+        await site.expose(seq_num)
+    await page.set_viewport_size({"width": 1000, "height": 700})
+    await open_night(site, page)
+    place = page.locator("#table")
+    await place.evaluate("element => element.scrollTo(300, 1500)")
+    scrolled = await place.evaluate("element => [element.scrollLeft > 100, element.scrollTop]")
+    assert scrolled == [True, 1500]
+    box = await place.bounding_box()
+    head = await page.locator("thead th.seq").bounding_box()
+    first = await page.locator("tbody th.seq").nth(60).bounding_box()
+    assert box
+    assert head
+    assert first
+    assert abs(head["y"] - box["y"]) < 3
+    assert abs(head["x"] - box["x"]) < 3
+    assert abs(first["x"] - box["x"]) < 3
+
+
+async def test_a_new_exposure_appears_by_itself_and_quickly(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await page.evaluate("document.body.dataset.mine = 'same page'")
+    begin = time.perf_counter()
+    await site.expose(2)
+    await expect(row(page, 2)).to_be_visible(timeout=SOON)
+    assert time.perf_counter() - begin < 2.0
+    await expect(page.locator(".front .title")).to_have_text("Seq 2")
+    await expect(page.locator(".front .frame img")).to_have_attribute(
+        "alt", "monitor picture of exposure 2", timeout=SOON
+    )
+    await expect(page.locator("tbody tr.newest th a")).to_have_text(["2"])
+    await expect(page.locator("output.age")).to_have_text(re.compile(r"^\d s since last exposure$"))
+    assert await page.evaluate("document.body.dataset.mine") == "same page"
+
+
+async def test_only_the_row_that_changed_is_drawn_again(site: Site, page: Page) -> None:
+    for seq_num in (1, 2, 3):
+        await site.expose(seq_num)
+    await open_night(site, page)
+    await page.evaluate("document.querySelectorAll('tbody tr').forEach(row => { row.dataset.old = 'yes' })")
+    await site.expose(2, revision=2, cells={"psf_fwhm": 2.5})
+    await expect(row(page, 2).locator("td.number").nth(2)).to_have_text("2.50", timeout=SOON)
+    assert await page.locator("tbody tr[data-old]").count() == 2
+    await expect(page.locator("tbody tr th a")).to_have_text(["3", "2", "1"])
+
+
+async def test_an_exposure_goes_through_its_states(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    for state, text in (("waiting", "○ waiting"), ("running", "◐ running")):
+        await site.feed.append(entry_of(2, state=state, revision=0))
+        await expect(row(page, 2).locator("td.state")).to_have_text(text, timeout=SOON)
+        await expect(page.locator(".front .title")).to_have_text("Seq 1")
+    await expect(page.locator('[data-count="running"]')).to_have_text("◐ 1 running", timeout=SOON)
+    await site.feed.append(entry_of(2, state="waiting", error="the worker died"))
+    await expect(row(page, 2).locator("td.reason")).to_have_text("will be tried again: the worker died", timeout=SOON)
+    await site.expose(2)
+    await expect(row(page, 2).locator("td.state")).to_have_text("● done", timeout=SOON)
+    await expect(page.locator(".front .title")).to_have_text("Seq 2")
+
+
+async def test_a_failed_exposure_says_why(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await site.feed.append(entry_of(2, state="failed", error="it is no FITS; expected SIMPLE; found GIF89a"))
+    await expect(row(page, 2).locator("td.state")).to_have_text("■ failed", timeout=SOON)
+    await expect(row(page, 2).locator("td.reason")).to_have_text("it is no FITS; expected SIMPLE; found GIF89a")
+    await expect(page.locator(".front .alert")).to_have_text(re.compile("Seq 2 failed: it is no FITS"))
+    await expect(page.locator(".front .title")).to_have_text("Seq 1")
+    await expect(page.locator("#summary")).to_have_text("2 exposures · ■ 1 failed")
+
+
+async def test_doubt_and_absence_show_in_the_row(site: Site, page: Page) -> None:
+    await site.expose(1, notes={"psf_fwhm": "only 4 stars"})
+    await site.expose(2, cells={"psf_fwhm": None}, notes={"psf_fwhm": "no star is bright enough"})
+    await site.expose(3, failures={"imexam": "ValueError: no source"})
+    await open_night(site, page)
+    states = [await row(page, n).locator("td.state").inner_text() for n in (1, 2, 3)]
+    assert states == ["▲ suspect", "● done", "▲ partly"]
+    suspect, absent = row(page, 1).locator("td.noted"), row(page, 2).locator("td.absent")
+    await expect(suspect).to_have_attribute("title", "0.975 ± 0.012 arcsec — only 4 stars")
+    await expect(absent).to_have_text("\u2013")
+    await expect(absent).to_have_attribute("title", "no star is bright enough")
+    await expect(row(page, 3).locator(".chip.warn")).to_have_attribute("title", "ValueError: no source")
+
+
+async def test_a_column_nobody_has_seen_before_joins_the_table(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    site.feed.columns["zero_point"] = {
+        "label": "Zero point",
+        "unit": "mag",
+        "type": "number",
+        "group": "photometry",
+        "description": "",
+    }
+    await site.expose(2, cells={"zero_point": 25.125})
+    head = page.locator('thead th[scope="col"]', has_text="Zero point")
+    await expect(head).to_be_visible(timeout=SOON)
+    await expect(row(page, 2).locator("td.number").last).to_have_text("25.1")
+
+
+async def test_columns_are_chosen_and_remembered(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    head = page.locator('thead th[scope="col"]')
+    await page.get_by_role("button", name="Columns").click()
+    await page.get_by_label("Airmass").uncheck()
+    await page.get_by_label("Band").check()
+    await page.keyboard.press("Escape")
+    await expect(head.filter(has_text="Airmass")).to_have_count(0)
+    await expect(head.filter(has_text="Band")).to_have_count(1)
+    await page.reload()
+    await expect(head.filter(has_text="Band")).to_have_count(1, timeout=SOON)
+    await expect(head.filter(has_text="Airmass")).to_have_count(0)
+
+
+async def test_the_keyboard_walks_the_table_and_opens_an_exposure(site: Site, page: Page) -> None:
+    for seq_num in (1, 2, 3):
+        await site.expose(seq_num)
+    await open_night(site, page)
+    for _ in range(2):
+        await page.keyboard.press("ArrowDown")
+    await expect(page.locator("tr.selected th a")).to_have_text("2")
+    await expect(page.locator(".front .title")).to_have_text("Seq 2")
+    await expect(page.locator(".front .tag")).to_have_text("selected")
+    await site.expose(4)
+    await expect(row(page, 4)).to_be_visible(timeout=SOON)
+    await expect(page.locator(".front .title")).to_have_text("Seq 2")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".front .title")).to_have_text("Seq 4")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315/4", timeout=SOON)
+
+
+async def test_a_click_on_a_row_opens_the_exposure(site: Site, page: Page) -> None:
+    await site.expose(5)
+    await open_night(site, page)
+    await row(page, 5).locator("td.number").first.click()
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315/5", timeout=SOON)
+
+
+async def test_text_from_data_is_never_more_than_text(site: Site, page: Page) -> None:
+    await site.expose(1, cells={"object": HOSTILE}, notes={"psf_fwhm": HOSTILE}, failures={HOSTILE: HOSTILE})
+    await site.feed.append(entry_of(2, state="failed", error=HOSTILE))
+    site.feed.columns["object"] = site.feed.columns["object"] | {"label": HOSTILE, "group": HOSTILE}
+    await open_night(site, page)
+    await expect(row(page, 1).locator("td", has_text="<img src=x").first).to_be_visible()
+    await expect(row(page, 2).locator("td.reason")).to_have_text(HOSTILE)
+    for seq_num in (1, 2):
+        await page.goto(f"{site.url}auxtel/20260315/{seq_num}")
+        await expect(page.locator(".metrics")).to_contain_text("<img src=x", timeout=SOON)
+    assert await page.evaluate("document.body.dataset.ran") is None
+    assert await page.locator('img[src="x"]').count() == 0
+
+
+# --- the line --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_line_is_admitted_and_then_made_good(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await page.evaluate("window.stop()")  # cuts the stream as a lost network does
+    await expect(page.locator("output.line")).to_have_text("▲ reconnecting", timeout=SOON)
+    await site.expose(2)
+    await site.expose(3)
+    await expect(row(page, 3)).to_be_visible(timeout=SOON)
+    await expect(page.locator("tbody tr th a")).to_have_text(["3", "2", "1"])
+    await expect(page.locator("output.line")).to_have_text("● live")
+
+
+async def test_a_line_on_which_nothing_comes_is_not_called_live(site: Site, page: Page) -> None:
+    await page.clock.install()
+    await site.expose(1)
+    await open_night(site, page)
+    await page.clock.fast_forward(15000)
+    await expect(page.locator("output.line")).to_have_text("● live")
+    await page.clock.fast_forward(1500)
+    await expect(page.locator("output.line")).to_have_text("▲ reconnecting")
+    await site.expose(2)
+    await page.clock.fast_forward(2000)
+    await expect(row(page, 2)).to_be_visible(timeout=SOON)
+    await expect(page.locator("output.line")).to_have_text("● live")
+
+
+async def test_after_a_reset_the_table_is_read_again(site: Site, page: Page) -> None:
+    for seq_num in (1, 2, 3):
+        await site.expose(seq_num)
+    await page.route(re.compile(r"/api/v1/stream"), ahead)
+    await page.route(re.compile(r"/api/v1/nights/auxtel/"), once_stale)
+    await page.goto(f"{site.url}auxtel/20260315")
+    await expect(page.locator("tbody tr th a")).to_have_text(["3", "2", "1"], timeout=SOON)
+
+
+async def ahead(route: Any) -> None:
+    """Ask for the stream after an id that the feed has not reached, as after a ledger that was replaced."""
+    await route.continue_(url=re.sub(r"after=\d+", "after=999", route.request.url))
+
+
+stale = {"first": True}
+
+
+async def once_stale(route: Any) -> None:
+    """Answer the first reading with a table that holds nothing."""
+    if stale.pop("first", False):
+        await route.fulfill(json={"as_of": 999, "columns": {}, "rows": []})
+    else:
+        await route.continue_()
+
+
+# --- other nights ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_old_night_is_a_click_away(site: Site, page: Page) -> None:
+    await site.expose(1, day_obs=20260310)
+    await site.expose(2, day_obs=20260310, state="failed", error="x")
+    await site.expose(1)
+    await open_night(site, page)
+    await page.locator("#night-name").click()
+    old = page.locator("#calendar a.day", has_text="10")
+    await expect(old).to_have_attribute("title", "2 exposures, 1 failed")
+    await old.click()
+    await expect(page).to_have_url(f"{site.url}auxtel/20260310", timeout=SOON)
+    await expect(page.locator("tbody tr th a")).to_have_text(["2", "1"], timeout=SOON)
+    await expect(page.locator("#newer")).to_have_attribute("href", f"{site.url}auxtel/20260315")
+    await expect(page.locator("#older")).to_be_hidden()
+
+
+async def test_a_wall_follows_to_the_new_night_and_a_reader_is_asked(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await page.keyboard.press("j")
+    await site.expose(1, day_obs=20260316)
+    link = page.locator("#notice a")
+    await expect(link).to_have_text("The night of 2026-03-16 has begun →", timeout=SOON)
+    await link.click()
+    await expect(page).to_have_url(f"{site.url}auxtel/20260316", timeout=SOON)
+    await open_night(site, page, 20260316)
+    await site.expose(1, day_obs=20260317)
+    await expect(page).to_have_url(f"{site.url}auxtel/20260317", timeout=SOON)
+
+
+async def test_the_first_exposure_ever_opens_its_night(site: Site, page: Page) -> None:
+    await page.goto(site.url)
+    await expect(page.get_by_role("heading", name="No exposure yet")).to_be_visible()
+    await expect(page.locator("output.line")).to_have_text("● live", timeout=SOON)
+    await site.expose(1)
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315", timeout=SOON)
+
+
+# --- one exposure ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_exposure_has_its_pictures_numbers_and_latency(site: Site, page: Page) -> None:
+    timings = {"file_to_seen": 0.25, "file_to_started": 0.5, "file_to_published": 1.5, "shutter_to_published": 3.0}
+    entry = await site.expose(2, timings=timings | {"work_read": 0.4})
+    await page.goto(f"{site.url}auxtel/20260315/2")
+    await expect(page.locator(".pictures img")).to_have_count(2, timeout=SOON)
+    await expect(page.locator(".pictures img").first).to_have_js_property("naturalWidth", 64)
+    opened = await page.locator(".pictures figcaption a").first.get_attribute("href")
+    assert opened is not None
+    assert re.fullmatch(re.escape(f"{site.url}pictures/{entry['channels']['monitor']}") + r"\?v=1-[0-9a-f]+", opened)
+    fwhm = page.locator('tr[data-name="psf_fwhm"]')
+    await expect(fwhm.locator("td.value")).to_have_text("1.000 ± 0.012")
+    await expect(fwhm.locator("td.unit")).to_have_text("arcsec")
+    await expect(page.locator('tr[data-name="begin_tai"] td.value')).to_have_text("2026-03-16T00:02:07.250")
+    await expect(page.locator(".latency .summary")).to_have_text(
+        "3.00 s from shutter close · 1.50 s from the complete file"
+    )
+    stages = await page.locator(".waterfall").first.locator("tr").all_inner_texts()
+    assert [stage.split() for stage in stages] == [
+        ["noticed", "250", "ms"],
+        ["queued", "250", "ms"],
+        ["published", "1.00", "s"],
+    ]
+
+
+async def test_a_missing_number_says_why(site: Site, page: Page) -> None:
+    await site.expose(2, cells={"psf_fwhm": None}, notes={"psf_fwhm": "no star is bright enough"})
+    await page.goto(f"{site.url}auxtel/20260315/2")
+    fwhm = page.locator('tr[data-name="psf_fwhm"]')
+    await expect(fwhm.locator("td.value")).to_have_text("\u2013", timeout=SOON)
+    await expect(fwhm.locator("td.note")).to_have_text("no star is bright enough")
+
+
+async def test_a_failed_exposure_shows_its_error_and_traceback(site: Site, page: Page) -> None:
+    await site.feed.append(entry_of(2, state="failed", error="the header has no EXPTIME", arrival_id=77))
+    at = datetime.now(UTC)
+    site.feed.letters.append(
+        DeadLetter(1, "file", "directory", "x", "no EXPTIME", "Traceback: here", b"", at, 77, None)
+    )
+    await page.goto(f"{site.url}auxtel/20260315/2")
+    box = page.locator(".trouble.bad")
+    await expect(box.locator(".error")).to_have_text("the header has no EXPTIME", timeout=SOON)
+    async with page.context.expect_page() as opening:
+        await box.get_by_role("link").click()
+    opened = await opening.value
+    await expect(opened.locator("body")).to_have_text("Traceback: here", timeout=SOON)
+
+
+async def test_arrows_go_to_the_neighbours(site: Site, page: Page) -> None:
+    for seq_num in (1, 4, 9):
+        await site.expose(seq_num)
+    await page.goto(f"{site.url}auxtel/20260315/4")
+    await expect(page.locator(".metrics")).to_be_visible(timeout=SOON)
+    await page.keyboard.press("ArrowRight")
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315/9", timeout=SOON)
+    await expect(page.locator(".metrics")).to_be_visible(timeout=SOON)
+    await expect(page.locator("#next")).to_be_hidden()
+    await site.expose(10)
+    await expect(page.locator("#next")).to_be_visible(timeout=SOON)
+    await page.keyboard.press("ArrowLeft")
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315/4", timeout=SOON)
+    await expect(page.locator(".metrics")).to_be_visible(timeout=SOON)
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315", timeout=SOON)
+
+
+async def test_an_open_exposure_is_kept_up_to_date(site: Site, page: Page) -> None:
+    await site.feed.append(entry_of(3, state="running", revision=0))
+    await page.goto(f"{site.url}auxtel/20260315/3")
+    await expect(page.locator(".trouble.busy h2")).to_have_text("◐ running", timeout=SOON)
+    await site.expose(3)
+    await expect(page.locator(".pictures img")).to_have_count(2, timeout=SOON)
+    await expect(page.locator(".headline .state")).to_have_text("● done")
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+CASES = [
+    ("numberText(-0.5, 2)", "\u22120.50"),
+    ("numberText(21473280, 0)", "2.15e+7"),
+    ("numberText(12345.678, 1)", "12\u202f345.7"),
+    ("numberText(0.00001, 2)", "1.00e\u22125"),
+    ("measured(0.98312, 0.0123, {unit: 'arcsec'})", "0.983 ± 0.012"),
+    ("measured(1234.4, 37.2, {unit: 'electron'})", "1234 ± 37"),
+    ("valueText(true, {})", "yes"),
+    ("valueText(null, {})", "\u2013"),
+    ("valueText('2026-03-16T00:02:07.250', {})", "00:02:07"),
+    ("valueText(30, {type: 'number'}, 1)", "30.0"),
+    ("valueText(30, {type: 'integer'}, 1)", "30"),
+    ("ageText(119.9)", "119 s"),
+    ("ageText(125)", "2 min 05 s"),
+    ("ageText(7265)", "2 h 01 min"),
+    ("ageText(-3)", "0 s"),
+    ("secondsText(0.0412)", "41 ms"),
+    ("dayText(20260315)", "2026-03-15"),
+    ("unitText('electron')", "e⁻"),
+    ("unitText('furlong')", "furlong"),
+]
+
+
+async def test_numbers_and_times_are_written_as_people_read_them(site: Site, page: Page) -> None:
+    await page.goto(site.url)
+    script = f"async () => {{ const m = await import('/static/js/format.js'); return [{', '.join('m.' + c for c, _ in CASES)}] }}"
+    assert await page.evaluate(script) == [expected for _, expected in CASES]
