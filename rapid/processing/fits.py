@@ -23,10 +23,13 @@ from rapid.processing.frame import RawDetector
 from rapid.processing.hdus import Hdu, walk
 from rapid.processing.rice import decode_tiles
 
-__all__ = ["CONTENT_LIMIT", "SEGMENTS", "is_complete", "read_raw"]
+__all__ = ["CONTENT_LIMIT", "SEGMENTS", "RawSource", "is_complete", "read_raw"]
 
-CONTENT_LIMIT: Final = 256 * 2**20
-"""Most bytes taken of one file, before and after gzip: three times an uncompressed raw."""
+RawSource = Path | bytes
+"""Where a raw file is, or its content."""
+
+CONTENT_LIMIT: Final = 128 * 2**20
+"""Most bytes taken of one file, before and after gzip; an uncompressed raw has 76 million."""
 
 SEGMENTS: Final = 16
 """Amplifiers of a science detector."""
@@ -42,7 +45,7 @@ _GUIDER_NAME: Final = re.compile(r"_guider\.fits(\.(fz|gz))?$")
 _GZIP: Final = b"\x1f\x8b"
 
 
-def read_raw(source: Path | bytes, *, name: str) -> RawDetector:
+def read_raw(source: RawSource, *, name: str) -> RawDetector:
     """Read one raw file.
 
     Parameters
@@ -97,7 +100,7 @@ def is_complete(path: Path) -> bool:
         return False
 
 
-def _content(source: Path | bytes, name: str) -> bytes:
+def _content(source: RawSource, name: str) -> bytes:
     if isinstance(source, bytes):
         content = source
     else:
@@ -142,7 +145,7 @@ def _primary_cards(block: bytes) -> Mapping[str, object]:
     cards: dict[str, object] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for card in astropy_fits.Header.fromstring(block).cards:
+        for card in astropy_fits.Header.fromstring(block.decode("latin-1")).cards:
             if card.keyword in {"COMMENT", "HISTORY", "", "END"}:
                 continue
             cards.setdefault(card.keyword, _card_value(card))

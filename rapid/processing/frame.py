@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
@@ -151,7 +152,8 @@ class Psf:
     """The point-spread function of a frame.
 
     ``fwhm`` and ``fwhm_error`` in pixels, ``e1`` and ``e2`` dimensionless, from ``n_stars`` stars. When it could not be had
-    ``fwhm`` is NaN and ``reason`` says why.
+    ``fwhm`` is NaN and ``reason`` says why. ``effective_fwhm`` [pixel] is that of the Gaussian that covers as much noise
+    (0.664 times the square root of the noise-equivalent area); the wings of the seeing make it the larger one.
     """
 
     fwhm: float
@@ -160,6 +162,8 @@ class Psf:
     e2: float
     n_stars: int
     reason: str = ""
+    effective_fwhm: float = math.nan
+    effective_fwhm_error: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def walk(read: Read, length: int, *, name: str) -> Iterator[Hdu]:
     Raises
     ------
     NotFits
-        If it does not begin as a FITS file does, or a header is no text.
+        If it does not begin as a FITS file does.
     TruncatedFile
         If it ends before a header or data unit does.
     BadLayout
@@ -155,7 +155,7 @@ def _read_header(read: Read, length: int, start: int, index: int, name: str) -> 
                 expected="an END card",
                 found=f"the end of the file at {length} bytes",
             )
-        if _parse_block(block, cards, index, name):
+        if _parse_block(block, cards):
             return cards, offset + BLOCK
     raise BadLayout(
         f"the header of HDU {index} is endless", subject=name, expected=f"at most {_HEADER_BLOCKS} blocks", found="more"
@@ -179,17 +179,9 @@ def _refuse_tail(block: bytes, offset: int, index: int, name: str) -> None:
     )
 
 
-def _parse_block(block: bytes, cards: dict[str, Card], index: int, name: str) -> bool:
+def _parse_block(block: bytes, cards: dict[str, Card]) -> bool:
     """Add the cards of one block; True when END was among them."""
-    try:
-        text = block.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise NotFits(
-            f"the header of HDU {index} is not text",
-            subject=name,
-            expected="ASCII",
-            found=f"byte {block[error.start]:#04x}",
-        ) from error
+    text = block.decode("latin-1")
     for first in range(0, BLOCK, _CARD):
         keyword = text[first : first + 8].rstrip()
         if keyword == "END":

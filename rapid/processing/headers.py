@@ -151,7 +151,7 @@ class _Reading:
         return seconds
 
     def _end(self) -> datetime:
-        return _moment(self._cards, "DATE-END", self._name) or self._begin + timedelta(seconds=self._exposure_time)
+        return _moment(self._cards, "DATE-END") or self._begin + timedelta(seconds=self._exposure_time)
 
     def _observation_type(self) -> str:
         found = _word(self._cards, "OBSTYPE") or _word(self._cards, "IMGTYPE")
@@ -222,14 +222,15 @@ def _begin(cards: Cards, name: str) -> datetime:
         days = _number(cards, f"MJD-{stem}")
         if days is not None:
             return _from_mjd(days, f"MJD-{stem}", name)
-        moment = _moment(cards, f"DATE-{stem}", name)
+        moment = _moment(cards, f"DATE-{stem}")
         if moment is not None:
             return moment
+    found = [f"{card} = {cards[card]!r}" for card in ("DATE-BEG", "DATE-OBS") if cards.get(card) is not None]
     raise BadHeader(
         "the header does not say when the exposure began",
         subject=name,
         expected="MJD-BEG, DATE-BEG, MJD-OBS or DATE-OBS",
-        found="none of them",
+        found=", ".join(found) or "none of them",
     )
 
 
@@ -240,16 +241,11 @@ def _from_mjd(days: float, card: str, name: str) -> datetime:
         raise BadHeader(f"the card {card} cannot be used", subject=name, expected="a date", found=repr(days)) from error
 
 
-def _moment(cards: Cards, card: str, name: str) -> datetime | None:
-    text = _word(cards, card)
-    if text is None:
-        return None
+def _moment(cards: Cards, card: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
-        raise BadHeader(
-            f"the card {card} cannot be used", subject=name, expected="ISO 8601", found=repr(text)
-        ) from error
+        return datetime.fromisoformat(_word(cards, card) or "").replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _isot(moment: datetime) -> str:

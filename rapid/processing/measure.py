@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from rapid.errors import BadHeader
 from rapid.processing.background import measure_background
 from rapid.processing.exposure import ExposureInfo
-from rapid.processing.fits import read_raw
+from rapid.processing.fits import RawSource, read_raw
 from rapid.processing.frame import Frame, Study
 from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
@@ -23,10 +23,13 @@ from rapid.processing.sources import detect
 
 __all__ = ["measure", "study"]
 
+_NUMBER: Final = re.compile(r"\d{13}(?=-)")
+"""An exposure_id at the beginning of a name, as archives of early files have it: ``3018092000065-det000.fits``."""
+
 _NOT_OF_THE_SKY: Final = frozenset({"bias", "dark", "flat"})
 
 
-def study(source: Path | bytes, *, name: str) -> Study:
+def study(source: RawSource, *, name: str) -> Study:
     """Read, calibrate and measure one raw file.
 
     Parameters
@@ -85,14 +88,11 @@ def _why_no_sources(info: ExposureInfo) -> str:
 
 def _check_name(info: ExposureInfo, name: str) -> None:
     """Refuse a file that goes under the name of another exposure."""
-    named = parse_obs_id(name)
-    if named is not None and named.obs_id != info.obs_id:
-        raise BadHeader(
-            f"the name says {named.obs_id}, the header says {info.obs_id}",
-            subject=name,
-            expected=named.obs_id,
-            found=info.obs_id,
-        )
+    parts, number = parse_obs_id(name), _NUMBER.match(name)
+    named = parts.obs_id if parts else number[0] if number else ""
+    found = info.obs_id if parts else str(info.exposure_id)
+    if named and named != found:
+        raise BadHeader(f"the name says {named}, the header says {found}", subject=name, expected=named, found=found)
 
 
 @contextmanager

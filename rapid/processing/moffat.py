@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from rapid.processing.jit import compiled
 
-__all__ = ["fit_moffats"]
+__all__ = ["effective_width", "fit_moffats"]
 
 _ITERATIONS: Final = 60
 _REACH: Final = 5.0
 """Radius of the fit in standard deviations of the core: a little over two FWHM, where the wings are plain to see."""
+
+_FINE: Final = 2.5
+"""Standard deviation of the core [pixel] from which on not every pixel is needed to know the profile."""
 
 _BETAS: Final = (1.1, 30.0)
 _SETTLED: Final = 1e-5
@@ -30,14 +33,15 @@ def fit_moffats(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     moments: NDArray[np.float64],
+    *,
     noise: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> NDArray[np.float64]:
     """Fit a Moffat profile to each star, by weighted least squares (Levenberg-Marquardt).
 
     Parameters
     ----------
     image
-        electron, sky subtracted, shape (ny, nx).
+        electron, shape (ny, nx), with the sky: it is fitted. NaN is left out.
     x, y
         Centres [pixel].
     moments
@@ -47,12 +51,23 @@ def fit_moffats(
 
     Returns
     -------
-    fwhm, error
-        Geometric mean of the two axes [pixel] and its standard error, shape (stars,); NaN where the fit failed.
+    fits
+        Shape (stars, 3): FWHM, the geometric mean of the two axes, its standard error, and the effective width (see
+        `effective_width`), all in pixels; NaN where the fit failed.
     """
-    fwhm, error = np.empty(len(x)), np.empty(len(x))
-    _fit_all(image, x, y, np.ascontiguousarray(moments), noise, fwhm, error)
-    return fwhm, error
+    fits = np.empty((len(x), 3))
+    _fit_all(image, x, y, np.ascontiguousarray(moments), noise, fits)
+    return fits
+
+
+@compiled
+def effective_width(alpha: float, beta: float) -> float:
+    """FWHM of the Gaussian that covers as much noise: sqrt(2 ln 2 / pi) sqrt(n_eff), n_eff = (sum I)^2 / sum I^2.
+
+    It is what limits the depth of an image, and what SDSS (psf_width) and the LSST (FWHM_eff) call the seeing.
+    """
+    n_eff = math.pi * alpha * alpha * (2.0 * beta - 1.0) / (beta - 1.0) ** 2
+    return 2.0 * math.sqrt(math.log(2.0) * n_eff / (2.0 * math.pi))
 
 
 @compiled
@@ -62,12 +77,11 @@ def _fit_all(  # noqa: PLR0917 - compiled functions take their arguments by posi
     y: NDArray[np.float64],
     moments: NDArray[np.float64],
     noise: float,
-    fwhm: NDArray[np.float64],
-    error: NDArray[np.float64],
+    fits: NDArray[np.float64],
 ) -> None:
     for i in range(x.size):
         radii, values, n = _pixels(image, x[i], y[i], moments[i])
-        fwhm[i], error[i] = _fit(radii[:n], values[:n], noise, math.sqrt(_size(moments[i])))
+        fits[i] = _fit(radii[:n], values[:n], noise, math.sqrt(_size(moments[i])))
 
 
 @compiled
@@ -86,30 +100,31 @@ def _pixels(
     reach_x, reach_y = _REACH * math.sqrt(moments[0]), _REACH * math.sqrt(moments[1])
     x0, x1 = max(0, int(x - reach_x)), min(image.shape[1], int(x + reach_x) + 2)
     y0, y1 = max(0, int(y - reach_y)), min(image.shape[0], int(y + reach_y) + 2)
+    step = max(1, int(math.sqrt(area) / _FINE))
     radii, values = np.empty((x1 - x0) * (y1 - y0)), np.empty((x1 - x0) * (y1 - y0))
     n = 0
     for j in range(y0, y1):
         v = j - y
-        for i in range(x0, x1):
+        for i in range(x0 + j % step, x1, step):
             u = i - x
             square = (moments[1] * u * u - 2.0 * moments[2] * u * v + moments[0] * v * v) / area
-            if square < limit:
+            if square < limit and np.isfinite(image[j, i]):
                 radii[n], values[n] = square, image[j, i]
                 n += 1
     return radii, values, n
 
 
 @compiled
-def _fit(squares: NDArray[np.float64], values: NDArray[np.float64], noise: float, sigma: float) -> tuple[float, float]:
-    """Fit amplitude, log FWHM, log beta and pedestal; return FWHM and its error.
+def _fit(squares: NDArray[np.float64], values: NDArray[np.float64], noise: float, sigma: float) -> NDArray[np.float64]:
+    """Fit amplitude, log FWHM, log beta and pedestal; return FWHM, its error, and the effective width.
 
     Twice: with equal weights, then with those of the variance that the first fit predicts. Weights from the pixels
     themselves would favour those that came out low.
     """
     width = 2.3548 * sigma
     if squares.size < 12:
-        return np.nan, np.nan
-    p = np.array([values.max(), math.log(width), math.log(3.0), 0.0])
+        return np.full(3, np.nan)
+    p = np.array([values.max() - values.min(), math.log(width), math.log(3.0), values.min()])
     weights = np.full(squares.size, 1.0 / (noise * noise))
     p, matrix = _minimise(squares, values, weights, p)
     for i in range(squares.size):
@@ -117,11 +132,12 @@ def _fit(squares: NDArray[np.float64], values: NDArray[np.float64], noise: float
         weights[i] = 1.0 / (noise * noise + max(light, 0.0))
     p, matrix = _minimise(squares, values, weights, p)
     fwhm = math.exp(p[1])
-    if not (p[0] > 0.0 and 0.2 * width < fwhm < 2.0 * width):
-        return np.nan, np.nan
-    for k in range(4):
-        matrix[k, k] *= 1.0 + 1e-9
-    return fwhm, fwhm * math.sqrt(max(np.linalg.inv(matrix)[1, 1], 0.0))
+    variance = np.empty(4)
+    unit = np.array([0.0, 1.0, 0.0, 0.0])
+    if not (p[0] > 0.0 and 0.2 * width < fwhm < 2.0 * width and _solve(matrix, unit, variance)):
+        return np.full(3, np.nan)
+    effective = effective_width(1.0 / math.sqrt(_scale(p)), math.exp(p[2]))
+    return np.array([fwhm, fwhm * math.sqrt(variance[1]), effective])
 
 
 @compiled
@@ -142,7 +158,10 @@ def _minimise(
         damped = matrix.copy()
         for k in range(4):
             damped[k, k] *= 1.0 + damping
-        trial = p + np.linalg.solve(damped, vector)
+        step = np.zeros(4)
+        if not _solve(damped, vector, step):
+            break
+        trial = p + step
         trial[2] = min(max(trial[2], math.log(_BETAS[0])), math.log(_BETAS[1]))
         new_matrix, new_vector = np.empty((4, 4)), np.empty(4)
         new_cost = _normal_equations(squares, values, weights, trial, new_matrix, new_vector)
@@ -157,6 +176,36 @@ def _minimise(
             if damping > _GIVE_UP:
                 break
     return p, matrix
+
+
+@compiled
+def _solve(matrix: NDArray[np.float64], vector: NDArray[np.float64], solution: NDArray[np.float64]) -> bool:
+    """Solve a symmetric positive definite system by Cholesky decomposition; False when it is not one."""
+    n = vector.size
+    lower = np.zeros((n, n))
+    for j in range(n):
+        pivot = matrix[j, j]
+        for k in range(j):
+            pivot -= lower[j, k] ** 2
+        if not pivot > 1e-14 * matrix[j, j]:
+            return False
+        lower[j, j] = math.sqrt(pivot)
+        for i in range(j + 1, n):
+            rest = matrix[i, j]
+            for k in range(j):
+                rest -= lower[i, k] * lower[j, k]
+            lower[i, j] = rest / lower[j, j]
+    for i in range(n):
+        rest = vector[i]
+        for k in range(i):
+            rest -= lower[i, k] * solution[k]
+        solution[i] = rest / lower[i, i]
+    for i in range(n - 1, -1, -1):
+        rest = solution[i]
+        for k in range(i + 1, n):
+            rest -= lower[k, i] * solution[k]
+        solution[i] = rest / lower[i, i]
+    return True
 
 
 @compiled

@@ -8,16 +8,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.processing.background import subtract_background
 from rapid.processing.frame import Background, Frame, Psf, Sources
 from rapid.processing.moffat import fit_moffats
 
 __all__ = ["MOST_STARS", "measure_psf", "no_psf", "psf_of"]
 
-MOST_STARS: Final = 150
+MOST_STARS: Final = 100
 """The brightest that are fitted: their scatter, not their number, then limits the FWHM."""
 
 _OUTLIER: Final = 4.0
+_LEAST_SPREAD: Final = 0.01
+"""Stars that agree better than this are never outliers: the seeing varies over the field."""
+
 _MEDIAN_LOSS: Final = math.sqrt(math.pi / 2)
 
 
@@ -38,33 +40,37 @@ def psf_of(image: NDArray[np.float32], background: Background, sources: Sources)
     chosen = np.flatnonzero(sources.star)[:MOST_STARS]
     if chosen.size == 0:
         return no_psf(sources.reason or "no single unsaturated star")
-    fwhm, error = fit_moffats(
-        subtract_background(image, background),
-        sources.x[chosen],
-        sources.y[chosen],
-        np.column_stack([sources.xx[chosen], sources.yy[chosen], sources.xy[chosen]]),
-        background.noise,
-    )
-    good = np.isfinite(fwhm)
+    moments = np.column_stack([sources.xx[chosen], sources.yy[chosen], sources.xy[chosen]])
+    fits = fit_moffats(image, sources.x[chosen], sources.y[chosen], moments, noise=background.noise)
+    good = _alike(fits[:, 0])
     if not good.any():
         return no_psf(f"none of {chosen.size} stars could be fitted")
-    centre = np.median(fwhm[good])
-    spread = max(1.4826 * float(np.median(np.abs(fwhm[good] - centre))), 0.01 * float(centre))
-    good &= np.abs(fwhm - centre) < _OUTLIER * spread
-    kept = chosen[good]
-    trace = sources.xx[kept] + sources.yy[kept]
+    fwhm, error, effective = fits[good].T
+    xx, yy, xy = moments[good].T
     return Psf(
-        fwhm=float(np.median(fwhm[good])),
-        fwhm_error=_error_of_median(fwhm[good], error[good]),
-        e1=float(np.median((sources.xx[kept] - sources.yy[kept]) / trace)),
-        e2=float(np.median(2 * sources.xy[kept] / trace)),
-        n_stars=int(kept.size),
+        fwhm=float(np.median(fwhm)),
+        fwhm_error=_error_of_median(fwhm, error),
+        e1=float(np.median((xx - yy) / (xx + yy))),
+        e2=float(np.median(2 * xy / (xx + yy))),
+        n_stars=len(fwhm),
+        effective_fwhm=float(np.median(effective)),
+        effective_fwhm_error=_error_of_median(effective, error),
     )
 
 
 def no_psf(reason: str) -> Psf:
     """Say that there is none, and why."""
     return Psf(math.nan, math.nan, math.nan, math.nan, 0, reason)
+
+
+def _alike(widths: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which fits worked and agree with most."""
+    good = np.isfinite(widths)
+    if not good.any():
+        return good
+    centre = float(np.median(widths[good]))
+    spread = max(1.4826 * float(np.median(np.abs(widths[good] - centre))), _LEAST_SPREAD * centre)
+    return np.asarray(good & (np.abs(widths - centre) < _OUTLIER * spread), np.bool_)
 
 
 def _error_of_median(values: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
