@@ -4,11 +4,13 @@
 
 RubinTV's conventions: ``_{label}`` is the style of a cell, ``@{channel}`` the text where a picture is missing, a
 nested object a cell that opens. Numbers stay numbers; what is missing is left out, never written as a word.
-Its clock reads ``Date begin`` (TAI) and ``Exposure time`` [s].
+Its clock reads ``Date begin`` (TAI) and ``Exposure time`` [s]; those, and whatever else RubinTV knows, are the labels
+that the core gives its columns.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
@@ -19,34 +21,9 @@ __all__ = ["night_table"]
 Entry = Mapping[str, JsonValue]
 Columns = Mapping[str, Mapping[str, str]]
 
-RUBINTV_LABELS = {
-    "airmass": "Airmass",
-    "azimuth": "Azimuth",
-    "begin_tai": "Date begin",
-    "can_see_sky": "Can see the sky?",
-    "dark_time": "Darktime",
-    "date_begin": "Date begin",
-    "dec": "Dec",
-    "dimm_seeing": "DIMM Seeing",
-    "disperser": "Disperser",
-    "elevation": "Elevation",
-    "exposure_time": "Exposure time",
-    "focus_z": "Focus Z",
-    "group": "Group name",
-    "object": "Target",
-    "observation_reason": "Reason",
-    "observation_type": "Image type",
-    "physical_filter": "Filter",
-    "program": "Program",
-    "psf_fwhm": "PSF FWHM",
-    "ra": "RA",
-    "rotator_angle": "Sky angle",
-    "target": "Target",
-}
-"""Columns that RubinTV knows, by the name they have with us; any other goes by its own label."""
-
-BAND_STYLES = {band: f"{band}_color" for band in "ugrizy"} | {"white": "white_color"}
-"""RubinTV's cell styles for the bands."""
+FILTER_COLUMN = "filter"
+_FILTER = re.compile(r"(?:SDSS)?(?P<band>[ugrizy])(?:_.*)?")
+"""A filter whose name says its band: ``SDSSr_65mm`` on LATISS, ``r_57`` on LSSTCam."""
 
 NO_PICTURE = "✖"
 """What stands where a picture could not be made."""
@@ -93,7 +70,7 @@ def _by_exposure(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
 def _labels(columns: Columns, entries: Iterable[Entry]) -> dict[str, str]:
     """Give every column a label of its own: two that would share one are told apart by their names."""
     names = dict.fromkeys(columns) | dict.fromkeys(sorted({name for e in entries for name in _mapping(e, "cells")}))
-    wanted = {name: RUBINTV_LABELS.get(name) or columns.get(name, {}).get("label") or name for name in names}
+    wanted = {name: columns.get(name, {}).get("label") or name for name in names}
     counted = list(wanted.values())
     return {name: label if counted.count(label) == 1 else f"{label} ({name})" for name, label in wanted.items()}
 
@@ -123,8 +100,9 @@ def _line(
 
 def _style(line: Sequence[Entry], name: str) -> str | None:
     """Colour a filter, and a value that is there with a note of why to doubt it; nothing else."""
-    if name in {"physical_filter", "band"}:
-        return BAND_STYLES.get(str(_mapping(line[0], "cells").get("band")))
+    if name == FILTER_COLUMN:
+        named = _FILTER.fullmatch(str(_mapping(line[0], "cells").get(name)))
+        return f"{named['band']}_color" if named else None
     return "warning" if any(name in _mapping(entry, "notes") for entry in line) else None
 
 

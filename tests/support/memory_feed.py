@@ -17,37 +17,37 @@ Entry = Mapping[str, Any]
 COLUMNS: dict[str, dict[str, str]] = {
     name: {"label": label, "unit": unit, "description": text, "type": kind, "group": group}
     for name, label, unit, kind, group, text in (
-        ("begin_tai", "Begin", "", "word", "exposure", "Begin of the exposure, TAI"),
-        ("observation_type", "Type", "", "word", "exposure", "Observation type"),
-        ("object", "Target", "", "word", "exposure", "What the telescope points at"),
-        ("physical_filter", "Filter", "", "word", "exposure", "Physical filter"),
-        ("band", "Band", "", "word", "exposure", "Band of the filter"),
         ("exposure_time", "Exposure time", "s", "number", "exposure", "Time the shutter was open"),
+        ("image_type", "Image type", "", "word", "exposure", "What the exposure is for"),
+        ("reason", "Reason", "", "word", "exposure", "Why it was taken"),
+        ("date_begin", "Date begin", "", "word", "exposure", "Begin of the exposure, TAI"),
+        ("target", "Target", "", "word", "exposure", "What the telescope points at"),
         ("airmass", "Airmass", "", "number", "exposure", "Airmass at the begin"),
+        ("filter", "Filter", "", "word", "exposure", "Physical filter in the beam"),
         ("psf_fwhm", "PSF FWHM", "arcsec", "number", "quicklook", "Full width at half maximum of the stars"),
-        ("psf_n_stars", "PSF stars", "", "integer", "quicklook", "Stars that the PSF rests on"),
-        ("sky_level", "Sky", "electron", "number", "quicklook", "Median sky level"),
-        ("sky_noise", "Sky noise", "electron", "number", "quicklook", "Pixel-to-pixel standard deviation"),
-        ("n_saturated", "Saturated", "pix", "integer", "quicklook", "Saturated pixels"),
+        ("psf_star_count", "PSF star count", "", "integer", "quicklook", "Stars that the PSF rests on"),
+        ("sky_mean", "Sky mean", "electron", "number", "quicklook", "Median sky level"),
+        ("sky_rms", "Sky RMS", "electron", "number", "quicklook", "Pixel-to-pixel standard deviation"),
+        ("n_saturated", "Saturated pixels", "pixel", "integer", "quicklook", "Saturated pixels"),
     )
 }
-"""Columns of a small but whole night table."""
+"""Columns of a small but whole night table, by the names and labels that the core gives them."""
 
 
 def entry_of(seq_num: int, *, state: str = "done", day_obs: int = 20260315, **changes: Any) -> dict[str, Any]:
     """Make a table entry, whole and plausible; `cells` in the changes are merged, everything else replaces."""
     cells = {
-        "begin_tai": f"2026-03-16T{seq_num // 60 % 24:02}:{seq_num % 60:02}:07.250",
-        "observation_type": "science",
-        "object": f"HD {20000 + seq_num}",
-        "physical_filter": "SDSSr_65mm~empty",
-        "band": "r",
         "exposure_time": 30.0,
+        "image_type": "science",
+        "reason": "object",
+        "date_begin": f"2026-03-16T{seq_num // 60 % 24:02}:{seq_num % 60:02}:07.250",
+        "target": f"HD {20000 + seq_num}",
         "airmass": 1.2,
+        "filter": "SDSSr_65mm",
         "psf_fwhm": 0.95 + seq_num % 7 / 40,
-        "psf_n_stars": 40 + seq_num % 11,
-        "sky_level": 812.5 + seq_num,
-        "sky_noise": 31.25,
+        "psf_star_count": 40 + seq_num % 11,
+        "sky_mean": 812.5 + seq_num,
+        "sky_rms": 31.25,
         "n_saturated": seq_num % 3,
     }
     entry: dict[str, Any] = {

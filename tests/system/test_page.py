@@ -210,12 +210,12 @@ async def test_columns_are_chosen_and_remembered(site: Site, page: Page) -> None
     head = page.locator('thead th[scope="col"]')
     await page.get_by_role("button", name="Columns").click()
     await page.get_by_label("Airmass").uncheck()
-    await page.get_by_label("Band").check()
+    await page.get_by_label("Reason").check()
     await page.keyboard.press("Escape")
     await expect(head.filter(has_text="Airmass")).to_have_count(0)
-    await expect(head.filter(has_text="Band")).to_have_count(1)
+    await expect(head.filter(has_text="Reason")).to_have_count(1)
     await page.reload()
-    await expect(head.filter(has_text="Band")).to_have_count(1, timeout=SOON)
+    await expect(head.filter(has_text="Reason")).to_have_count(1, timeout=SOON)
     await expect(head.filter(has_text="Airmass")).to_have_count(0)
 
 
@@ -246,9 +246,9 @@ async def test_a_click_on_a_row_opens_the_exposure(site: Site, page: Page) -> No
 
 
 async def test_text_from_data_is_never_more_than_text(site: Site, page: Page) -> None:
-    await site.expose(1, cells={"object": HOSTILE}, notes={"psf_fwhm": HOSTILE}, failures={HOSTILE: HOSTILE})
+    await site.expose(1, cells={"target": HOSTILE}, notes={"psf_fwhm": HOSTILE}, failures={HOSTILE: HOSTILE})
     await site.feed.append(entry_of(2, state="failed", error=HOSTILE))
-    site.feed.columns["object"] = site.feed.columns["object"] | {"label": HOSTILE, "group": HOSTILE}
+    site.feed.columns["target"] = site.feed.columns["target"] | {"label": HOSTILE, "group": HOSTILE}
     await open_night(site, page)
     await expect(row(page, 1).locator("td", has_text="<img src=x").first).to_be_visible()
     await expect(row(page, 2).locator("td.reason")).to_have_text(HOSTILE)
@@ -368,7 +368,7 @@ async def test_an_exposure_has_its_pictures_numbers_and_latency(site: Site, page
     fwhm = page.locator('tr[data-name="psf_fwhm"]')
     await expect(fwhm.locator("td.value")).to_have_text("1.000 ± 0.012")
     await expect(fwhm.locator("td.unit")).to_have_text("arcsec")
-    await expect(page.locator('tr[data-name="begin_tai"] td.value')).to_have_text("2026-03-16T00:02:07.250")
+    await expect(page.locator('tr[data-name="date_begin"] td.value')).to_have_text("2026-03-16T00:02:07.250")
     await expect(page.locator(".latency .summary")).to_have_text(
         "3.00 s from shutter close · 1.50 s from the complete file"
     )

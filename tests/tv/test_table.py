@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapid.processing.describe import describe
 from rapid.tv.table import night_table
 from tests.support.memory_feed import COLUMNS, entry_of
+from tests.support.studies import make_info
 
 
 def line_of(*entries: dict[str, Any], seq_num: int = 51) -> dict[str, Any]:
@@ -22,9 +25,9 @@ def test_a_line_has_what_rubintv_needs_under_its_own_labels() -> None:
     assert line["Exposure time"] == 30.0
     assert line["Image type"] == "science"
     assert line["Target"] == "HD 20051"
-    assert line["Filter"] == "SDSSr_65mm~empty"
+    assert line["Filter"] == "SDSSr_65mm"
     assert line["_Filter"] == "r_color"
-    assert line["PSF stars"] == 47
+    assert line["PSF star count"] == 47
 
 
 def test_numbers_stay_numbers_and_what_is_missing_is_left_out() -> None:
@@ -32,20 +35,34 @@ def test_numbers_stay_numbers_and_what_is_missing_is_left_out() -> None:
     line = line_of(entry)
     assert "PSF FWHM" not in line
     assert "_PSF FWHM" not in line
-    kinds = {type(value) for label, value in line.items() if label in {"Airmass", "Sky", "Sky noise", "Exposure time"}}
+    kinds = {
+        type(value) for label, value in line.items() if label in {"Airmass", "Sky mean", "Sky RMS", "Exposure time"}
+    }
     assert kinds == {float}
-    assert type(line["Saturated"]) is int
+    assert type(line["Saturated pixels"]) is int
 
 
 def test_a_style_is_given_only_where_it_means_something() -> None:
     line = line_of(entry_of(51, notes={"psf_fwhm": "only 4 stars"}))
     assert line["_PSF FWHM"] == "warning"
-    assert {label for label in line if label.startswith("_")} == {"_PSF FWHM", "_Filter", "_Band"}
+    assert {label for label in line if label.startswith("_")} == {"_PSF FWHM", "_Filter"}
+
+
+@pytest.mark.parametrize(("name", "style"), [("SDSSy_65mm", "y_color"), ("u_24", "u_color"), ("SDSSz", "z_color")])
+def test_a_filter_has_the_colour_of_the_band_in_its_name(name: str, style: str) -> None:
+    assert line_of(entry_of(51, cells={"filter": name}))["_Filter"] == style
+
+
+def test_the_core_gives_what_rubintvs_clock_reads() -> None:
+    info = make_info()
+    labels = {finding.label: finding.value for finding in describe(info)}
+    assert labels["Date begin"] == info.begin_tai
+    assert labels["Exposure time"] == info.exposure_time
 
 
 def test_a_filter_of_no_known_band_has_no_colour() -> None:
-    line = line_of(entry_of(51, cells={"band": "unknown", "physical_filter": "BG40"}))
-    assert line["Filter"] == "BG40"
+    line = line_of(entry_of(51, cells={"filter": "BG40_65mm_1"}))
+    assert line["Filter"] == "BG40_65mm_1"
     assert "_Filter" not in line
 
 
@@ -72,12 +89,12 @@ def test_what_is_still_to_be_done_is_not_in_the_table() -> None:
 
 def test_detectors_of_an_exposure_share_a_line_and_overwrite_nothing() -> None:
     entries = [
-        entry_of(51, detector_name=name, cells={"psf_fwhm": fwhm, "sky_level": 800.0})
+        entry_of(51, detector_name=name, cells={"psf_fwhm": fwhm, "sky_mean": 800.0})
         for name, fwhm in (("R22_S11", 0.9), ("R22_S12", 1.1))
     ]
     line = line_of(*entries)
     assert line["PSF FWHM"] == {"R22_S11": 0.9, "R22_S12": 1.1}
-    assert line["Sky"] == 800.0
+    assert line["Sky mean"] == 800.0
 
 
 def test_a_column_keeps_one_form_through_the_night() -> None:

@@ -2,7 +2,7 @@
 
 import { byId, el } from "./dom.js";
 
-const HEADER = ["begin_tai", "observation_type", "object", "physical_filter", "disperser", "exposure_time", "airmass"];
+const HEADER = ["date_begin", "image_type", "target", "filter", "disperser", "exposure_time", "airmass"];
 const MOST = 40;
 
 // The columns as a list with their names, the exposure's own first, each group together.

@@ -7,7 +7,7 @@ const STATES = {
   failed: { glyph: "■", word: "failed", kind: "bad", why: "given up" },
   superseded: { glyph: "○", word: "superseded", kind: "idle", why: "another content of the file took its place" },
 };
-const BANDS = new Set(["u", "g", "r", "i", "z", "y", "white"]);
+const FILTER = /^(?:SDSS)?([ugrizy])(?:_|$)/; // SDSSr_65mm on LATISS, r_57 on LSSTCam
 
 // The state of an entry as {glyph, word, kind, why}; kind is ok, warn, bad, busy or idle.
 export function stateOf(entry) {
@@ -21,8 +21,9 @@ export function suspects(entry) {
   return Object.keys(entry.notes).filter((name) => entry.cells[name] !== null && entry.cells[name] !== undefined);
 }
 
+// The band of the filter, where its name says it.
 export function bandOf(entry) {
-  return BANDS.has(entry.cells.band) ? entry.cells.band : null;
+  return FILTER.exec(entry.cells.filter ?? "")?.[1] ?? null;
 }
 
 // Names of its pictures, the whole frame first.

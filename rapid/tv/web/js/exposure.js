@@ -95,7 +95,7 @@ function story(entry, columns, several) {
 
 function headline(entry) {
   const state = stateOf(entry);
-  const words = [entry.cells.object, entry.cells.observation_type, entry.cells.physical_filter].filter(Boolean).join(" · ");
+  const words = [entry.cells.target, entry.cells.image_type, entry.cells.filter].filter(Boolean).join(" · ");
   return el(
     "header",
     { class: "headline", "data-band": bandOf(entry) },

@@ -1,8 +1,8 @@
 // Numbers, units and times as words.
 
 const UNITS = {
-  adu: "adu", deg: "°", deg_C: "°C", electron: "e⁻", "electron / s": "e⁻/s", "electron / pix": "e⁻/px",
-  hPa: "hPa", hour: "h", m: "m", mag: "mag", mm: "mm", pix: "px", pixel: "px", s: "s",
+  deg: "°", deg_C: "°C", electron: "e⁻", "electron / s": "e⁻/s", "electron / pix": "e⁻/px",
+  hour: "h", percent: "%", pix: "px", pixel: "px",
 };
 const NUMBERS = new Set(["number", "integer", "float", "int"]);
 const ISO = /^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(?:\.\d+)?/;

@@ -6,7 +6,7 @@ import { bandOf, channelsOf, entryKey, stateOf } from "./entry.js";
 import { isNumeric, measured, secondsText, timeOfDay, unitText } from "./format.js";
 import { spark } from "./spark.js";
 
-const FIRST = ["psf_fwhm", "sky_level", "background_level", "psf_n_stars", "n_stars", "n_sources", "sky_noise", "zero_point"];
+const FIRST = ["psf_fwhm", "sky_mean", "psf_star_count", "n_sources", "sky_rms"];
 const TILES = 8;
 const KEPT = "rapid.channel";
 
@@ -40,7 +40,7 @@ export class Newest {
 
   #drawHead(entry, chosen) {
     const state = stateOf(entry);
-    const words = [entry.cells.object, entry.cells.physical_filter?.split("~")[0], exposureWords(entry)].filter(Boolean);
+    const words = [entry.cells.target, entry.cells.filter, exposureWords(entry)].filter(Boolean);
     this.head.replaceChildren(
       el("span", { class: "tag" }, chosen ? "selected" : "newest"),
       el("a", { class: "title", href: exposureUrl(entry), "data-band": bandOf(entry) }, `Seq ${entry.seq_num}`),
@@ -88,7 +88,7 @@ export class Newest {
     const there = await image.decode().then(() => true, () => false);
     if (url !== this.shown) return; // a newer one was asked for meanwhile
     this.frame.removeAttribute("aria-busy");
-    const began = timeOfDay(entry.cells.begin_tai ?? "");
+    const began = timeOfDay(entry.cells.date_begin ?? "");
     const caption = el("figcaption", {}, `${channel} · seq ${entry.seq_num}${began ? ` · ${began} TAI` : ""}`);
     const inside = there ? image : el("p", { class: "empty" }, `The ${channel} picture of seq ${entry.seq_num} could not be fetched.`);
     this.frame.replaceChildren(el("a", { href: exposureUrl(entry), "data-key": entryKey(entry) }, inside), caption);
@@ -122,7 +122,7 @@ function tileNames(entry, columns) {
 
 function exposureWords(entry) {
   const seconds = entry.cells.exposure_time;
-  return [entry.cells.observation_type, typeof seconds === "number" ? `${seconds} s` : null].filter(Boolean).join(" ");
+  return [entry.cells.image_type, typeof seconds === "number" ? `${seconds} s` : null].filter(Boolean).join(" ");
 }
 
 function latency(entry) {

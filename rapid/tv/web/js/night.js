@@ -118,6 +118,5 @@ function onKey(event) {
   if (["j", "ArrowDown"].includes(event.key)) table.step(1);
   else if (["k", "ArrowUp"].includes(event.key)) table.step(-1);
   else if (["l", "Escape"].includes(event.key)) table.clearSelection();
-  else return;
-  event.preventDefault();
+  if (event.key.startsWith("Arrow")) event.preventDefault(); // the table scrolls itself to the row
 }
