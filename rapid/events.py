@@ -19,7 +19,8 @@ KEY_LIMIT = 1024
 
 _NAME = re.compile(
     r"^(?P<obs_id>(?P<camera>AT|CC|MC|TS)_(?P<controller>[A-Z])_(?P<day_obs>\d{8})_(?P<seq_num>\d{6}))"
-    r"[_-]{1,2}(?P<raft>R\d\d|RXX)_?(?P<slot>S[\dGW]\d)(?P<guider>_guider)?\.fits(?:\.(?:fz|gz))?$"
+    r"[_-]{1,2}(?P<raft>R\d\d|RXX)_?(?P<slot>S[\dGW]\d)(?P<guider>_guider)?\.fits(?:\.(?:fz|gz))?\Z",
+    re.ASCII,
 )
 _CAMERAS = {"LATISS": "auxtel", "LSSTComCam": "comcam", "LSSTCam": "lsstcam"}
 _INSTRUMENTS = {"AT": "LATISS", "CC": "LSSTComCam", "MC": "LSSTCam", "TS": "LSST-TS8"}

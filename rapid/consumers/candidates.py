@@ -155,8 +155,7 @@ class Candidates:
         if seen != candidate.seen:
             self.notice(seen, at=at, now=now, live=candidate.live)
             return Verdict.NOT_YET
-        unchanged_for = now - candidate.since
-        if unchanged_for >= self._give_up_after or (whole and unchanged_for >= self._quiet):
+        if whole or now - candidate.since >= self._give_up_after:  # being due, it was quiet
             del self._pending[seen.key]
             self._announced[seen.key] = seen.content
             return Verdict.READY

@@ -45,6 +45,7 @@ class Ear:
     def __init__(self, root: Path, heard: Callable[[set[str] | None], object], *, polling: bool) -> None:
         self._root, self._heard, self._polling = root, heard, polling
         self._stop = threading.Event()
+        self._complaint = ""
         self._thread = threading.Thread(target=self._run, name="directory-ear", daemon=True)
 
     def start(self) -> None:
@@ -70,7 +71,9 @@ class Ear:
             self._watch(_identity(self._root))
         except (OSError, RuntimeError) as error:
             # watchfiles raises its own RuntimeError for a name that is not UTF-8
-            _log.warning("cannot hear what changes, looking instead", root=str(self._root), error=str(error))
+            if str(error) != self._complaint:
+                _log.warning("cannot hear what changes, looking instead", root=str(self._root), error=str(error))
+            self._complaint = str(error)
 
     def _watch(self, identity: tuple[int, int] | None) -> None:
         """Hand on what changes until stopped or until the directory is another one."""
@@ -88,7 +91,7 @@ class Ear:
         ):
             if not begun:
                 self._heard(None)  # between the first look and this moment nobody listened
-                begun = True
+                begun, self._complaint = True, ""
             if changes:
                 self._heard({path for _, path in changes})
             if _identity(self._root) != identity:
