@@ -16,12 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from rapid import app
 from rapid.cli.options import Host, Port, WorkerCount, prepare, settings_from
 from rapid.cli.service import until_stopped
 from rapid.errors import ConfigError, RapidError
-from rapid.ledger import open_ledger
-from rapid.study import warm
 
 __all__ = ["add_to"]
 
@@ -55,6 +52,9 @@ def demo(
     raw, state = _fresh(place)
     settings = settings_from(archive=str(raw), state=state, workers=workers, host=host, port=port)
     prepare(settings, level="warning")
+    from rapid import app
+    from rapid.study import warm
+
     with _console.status("compiling the numeric core (only the first time takes a while)"):
         warm()
 
@@ -110,6 +110,8 @@ async def _camera(raw: Path, *, night: str, seed: int) -> AsyncIterator[asyncio.
 
 async def _watch(ledger_url: str, camera: asyncio.subprocess.Process) -> None:
     """Keep one line of the state of affairs on the terminal."""
+    from rapid.ledger import open_ledger
+
     async with open_ledger(ledger_url, read_only=True) as ledger:
         with Live(console=_console, refresh_per_second=4, transient=False) as live:
             while True:

@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from rapid.cli.options import AsJson, ConfigFile, StateDir, settings_from
-from rapid.ledger import open_ledger
 from rapid.ports import Arrival, Counts, DeadLetter, Ledger, State
 
 __all__ = ["add_to"]
@@ -125,6 +124,8 @@ def _with_ledger(
     config: Any, state: Any, call: Callable[[Ledger], Coroutine[Any, Any, _T]], *, write: bool = False
 ) -> _T:
     """Open the ledger of the settings, ask it one thing, and close it."""
+    from rapid.ledger import open_ledger
+
     settings = settings_from(config, state=state)
 
     async def ask() -> _T:

@@ -1,4 +1,8 @@
-"""``rapid run``, ``rapid tv``, ``rapid replay``, ``rapid warm``."""
+"""``rapid run``, ``rapid tv``, ``rapid replay``, ``rapid warm``.
+
+What a command needs is imported when it is called: the numeric core alone takes seconds to load, and `--help` does not
+need it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,17 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from rapid import app
 from rapid.cli.options import AsJson, ConfigFile, Gallery, Host, Port, StateDir, WorkerCount, prepare, settings_from
 from rapid.config import parse_duration
-from rapid.study import warm as warm_up
+
+if TYPE_CHECKING:
+    from rapid.app import ReplayReport
 
 __all__ = ["add_to", "until_stopped"]
 
@@ -52,6 +57,8 @@ def run(
         config, archive=archive, state=state, gallery=gallery, workers=workers, host=host, port=port
     )
     prepare(settings)
+    from rapid import app
+
     until_stopped(lambda stop: app.run_daemon(settings, stop=stop, announce=_announce))
 
 
@@ -66,6 +73,8 @@ def tv(
     """
     settings = settings_from(config, state=state, gallery=gallery, host=host, port=port)
     prepare(settings)
+    from rapid import app
+
     until_stopped(lambda stop: app.run_display(settings, stop=stop, announce=_announce))
 
 
@@ -101,6 +110,8 @@ def replay(
         workers=workers,
     )
     prepare(settings, level="error" if settings.log.level == "info" else None)
+    from rapid import app
+
     selection = app.Selection(instrument, night, interval=_pace(pace))
     with _progress() as progress:
         bar = progress.add_task("replaying", total=None)
@@ -118,16 +129,19 @@ def replay(
 
 def warm() -> None:
     """Compile the numeric core and load every analysis: once after installing, so that no night waits for it."""
+    from rapid.study import warm as warm_up
+
     warm_up()
     _console.print("the core is compiled and every analysis loads")
 
 
 def until_stopped(start: Callable[[asyncio.Event], Coroutine[None, None, T]]) -> T:
     """Run something until it ends by itself or is told to stop by a signal."""
+    from rapid.app import stop_on_signals
 
     async def body() -> T:
         stop = asyncio.Event()
-        with app.stop_on_signals(stop):
+        with stop_on_signals(stop):
             return await start(stop)
 
     try:
@@ -164,7 +178,7 @@ def _progress() -> Progress:
     )
 
 
-def _tell(report: app.ReplayReport, *, as_json: bool) -> None:
+def _tell(report: ReplayReport, *, as_json: bool) -> None:
     """Say what a replay did; one that left failures behind ends with exit code 1."""
     if as_json:
         facts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,8 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rapid.cli.options import AsJson
 from rapid.errors import ConfigError
-from rapid.simulation.night import SimulatedExposure, simulate
-from rapid.simulation.plan import NightPlan, builtin_plan, builtin_plans, load_plan
+
+if TYPE_CHECKING:
+    from rapid.simulation.night import SimulatedExposure
+    from rapid.simulation.plan import NightPlan
 
 __all__ = ["add_to"]
 
@@ -54,6 +56,8 @@ def simulate_night(
 
     Examples: `rapid simulate OUT`, `rapid simulate --night plan.yaml --pace real OUT`
     """
+    from rapid.simulation.night import simulate
+
     plan = _plan(night, instrument)
     exposures = plan.exposures()
     columns = (
@@ -86,6 +90,8 @@ def simulate_night(
 
 
 def _plan(night: str, instrument: str) -> NightPlan:
+    from rapid.simulation.plan import builtin_plan, builtin_plans, load_plan
+
     plan = builtin_plan(night) if night in builtin_plans() else load_plan(Path(night))
     if instrument != plan.instrument:
         msg = f"the plan {night} is for {plan.instrument}, not {instrument}"
