@@ -48,7 +48,7 @@ def api_router(ledger: Ledger, watch: FeedWatch) -> APIRouter:
     _add_tables(router, ledger)
     _add_operations(router, ledger)
 
-    @router.get("/stream", response_class=EventStream)
+    @router.get("/stream", responses={200: {"content": {"text/event-stream": {}}}})
     async def stream(
         after: Annotated[int | None, Query(ge=0, description="Id of the last event known")] = None,
         camera: Annotated[str | None, Query(description="Only this camera's events")] = None,

@@ -430,6 +430,39 @@ async def test_an_open_exposure_is_kept_up_to_date(site: Site, page: Page) -> No
     await expect(page.locator(".headline .state")).to_have_text("● done")
 
 
+# --- looks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 800), (390, 844)])
+async def test_nothing_sticks_out_of_the_window(site: Site, page: Page, width: int, height: int) -> None:
+    for seq_num in range(1, 40):
+        await site.expose(seq_num)
+    await site.feed.append(entry_of(40, state="failed", error="a_long_name_without_a_blank_" * 12))
+    await page.set_viewport_size({"width": width, "height": height})
+    for path in ("auxtel/20260315", "auxtel/20260315/39", "auxtel/20260315/40"):
+        await page.goto(f"{site.url}{path}")
+        await expect(page.locator("tbody tr, .trouble").first).to_be_visible(timeout=SOON)
+        await expect(page.locator("output.line")).to_have_text("● live", timeout=SOON)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await open_night(site, page)
+    front, table = await page.locator(".front").bounding_box(), await page.locator("#table").bounding_box()
+    assert front
+    assert table
+    beside = table["x"] >= front["x"] + front["width"]
+    assert beside == (width > 900)
+
+
+async def test_pictures_have_words_and_links_are_seen_when_tabbed_to(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await page.goto(f"{site.url}auxtel/20260315/1")
+    await expect(page.locator(".pictures img")).to_have_count(2, timeout=SOON)
+    assert await page.locator("img:not([alt])").count() == 0
+    for _ in range(2):
+        await page.keyboard.press("Tab")
+    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
 # --- words -----------------------------------------------------------------------------------------------------------
 
 CASES = [
@@ -444,6 +477,8 @@ CASES = [
     ("valueText('2026-03-16T00:02:07.250', {})", "00:02:07"),
     ("valueText(30, {type: 'number'}, 1)", "30.0"),
     ("valueText(30, {type: 'integer'}, 1)", "30"),
+    ("valueText(25116.81, {type: 'number'}, 3)", "25\u202f117"),
+    ("valueText(0.0331, {type: 'number'}, 3)", "0.033"),
     ("ageText(119.9)", "119 s"),
     ("ageText(125)", "2 min 05 s"),
     ("ageText(7265)", "2 h 01 min"),

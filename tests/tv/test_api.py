@@ -359,6 +359,13 @@ async def test_every_answer_leaves_a_browser_no_freedom(client: httpx.AsyncClien
     assert headers["referrer-policy"] == "no-referrer"
 
 
+async def test_the_interface_describes_itself(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/api/v1/openapi.json")).json()["paths"]
+    assert {"/api/v1/nights/{camera}/{day_obs}", "/api/v1/stream", "/pictures/{key}"} <= set(paths)
+    parameters = paths["/api/v1/nights/{camera}/{day_obs}"]["get"]["parameters"]
+    assert [(each["name"], each["in"]) for each in parameters] == [("camera", "path"), ("day_obs", "path")]
+
+
 async def test_routes_of_others_go_before_the_pages(feed: MemoryFeed, store: MemoryStore) -> None:
     router = APIRouter()
 

@@ -135,17 +135,18 @@ function metricRow(entry, column) {
   const value = entry.cells[column.name];
   const note = entry.notes[column.name];
   const absent = value === null || value === undefined;
+  const text = typeof value === "string";
   return el(
     "tr",
     { class: [absent && "absent", note && "noted"].filter(Boolean).join(" ") || null, "data-name": column.name },
     el("th", { scope: "row", title: column.description || null }, column.label),
     el(
       "td",
-      { class: "value", title: absent ? null : String(value) },
+      { class: text ? "value text" : "value", colspan: text ? 2 : null, title: absent ? null : String(value) },
       note && !absent ? el("span", { class: "glyph warn", role: "img", "aria-label": "suspect" }, "▲ ") : null,
-      typeof value === "string" ? value : measured(value, entry.uncertainties[column.name], column),
+      text ? value : measured(value, entry.uncertainties[column.name], column),
     ),
-    el("td", { class: "unit" }, absent ? "" : unitText(column.unit)),
+    text ? null : el("td", { class: "unit" }, absent ? "" : unitText(column.unit)),
     el("td", { class: "note" }, note ?? ""),
   );
 }

@@ -20,7 +20,7 @@ export function valueText(value, column, decimals = decimalsFor([value], column)
   if (value === null || value === undefined) return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return timeOfDay(value) ?? String(value);
-  return numberText(value, Number.isInteger(value) && column.type !== "number" ? 0 : decimals);
+  return numberText(value, Number.isInteger(value) && column.type !== "number" ? 0 : Math.min(decimals, finest(value)));
 }
 
 // Digits after the point that a column needs to show its values to about four figures, or to a tenth of an arcsecond.
@@ -32,6 +32,11 @@ export function decimalsFor(values, column) {
   if (column.unit === "deg") return 4;
   const typical = sizes.sort((a, b) => a - b)[sizes.length >> 1];
   return Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(typical))));
+}
+
+// Digits after the point beyond which a value of this size would show more than five figures.
+function finest(value) {
+  return value === 0 ? 6 : Math.max(0, 4 - Math.floor(Math.log10(Math.abs(value))));
 }
 
 // A value with its uncertainty, both to two figures of the latter.

@@ -95,12 +95,13 @@ export class Newest {
   }
 
   #drawTiles(entry, entries, columns) {
-    const oldestFirst = [...entries].reverse();
-    const at = oldestFirst.indexOf(entry);
+    // a trend is of exposures of one kind: a flat says nothing of the sky
+    const alike = entries.filter((other) => other.cells.image_type === entry.cells.image_type).reverse();
+    const at = alike.indexOf(entry);
     const names = tileNames(entry, columns);
     this.tiles.replaceChildren(
       ...names.map((column) => {
-        const trend = oldestFirst.map((other) => numberOr(other.cells[column.name], null));
+        const trend = alike.map((other) => numberOr(other.cells[column.name], null));
         const note = entry.notes[column.name];
         return el(
           "div",
