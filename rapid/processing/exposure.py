@@ -41,6 +41,10 @@ class ExposureInfo:
         Boresight rotation angle on the sky, degrees.
     focus_z
         Focus offset [mm].
+    temperature, pressure, humidity
+        Of the air outside: degree Celsius, Pa, percent.
+    dimm_seeing
+        Of the site's monitor [arcsec].
     on_sky, can_see_sky
         Pointing at the sky at all; shutter and dome open (None: not known).
     """

@@ -293,7 +293,7 @@ def _read_with_astropy(content: bytes, hdu: Hdu, name: str) -> NDArray[np.int32]
             f"{hdu.extname} does not hold counts",
             subject=name,
             expected=f"whole numbers, shape {hdu.image_shape}",
-            found=f"{data.dtype}, shape {data.shape}",
+            found=f"{data.dtype.name}, shape {data.shape}",
         )
     return data.astype(np.int32)
 

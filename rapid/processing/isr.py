@@ -24,11 +24,14 @@ __all__ = ["EDGE_WIDTH", "calibrate"]
 EDGE_WIDTH: Final = 9
 """Pixels along the rim of the sensor where its field bends and images are displaced."""
 
-_SILENT: Final = 0.5
-"""Noise [adu] below which nothing is connected to the converter: a working amplifier has at least 5."""
+_ADC_LIMIT: Final = 2**18 - 1
+"""Highest value of the converter [adu]: more light cannot be told from it, however low the bias."""
+
+_SILENT_SHARE: Final = 0.25
+"""An amplifier with less than this part of its nominal read noise is not connected to its converter: it is dead."""
 
 _DARK_SHARE: Final = 0.05
-"""An amplifier that shows less than this part of the light of the others is dead..."""
+"""One that shows less than this part of the light of the others is dead too..."""
 
 _DARK_LEVEL: Final = 100.0
 """...when the others show at least so much [electron] that it cannot be an accident of levels."""
@@ -47,16 +50,18 @@ class _Readout:
 
     @property
     def silent(self) -> bool:
-        return not self.noise > _SILENT
+        nominal = self.amplifier.read_noise / self.amplifier.gain
+        return not self.noise > _SILENT_SHARE * nominal
 
 
 def calibrate(raw: RawDetector, info: ExposureInfo, detector: Detector) -> Frame:
     """Run the recipe on one detector.
 
-    The rules are: pixels at or above the tabulated saturation are masked before anything is subtracted; the level of
-    each row is the median of its serial overscan, whatever its width; what that leaves along a row is the smoothed median
-    of the parallel overscan; the gain makes electrons; data are trimmed, turned and placed by the tables of the camera
-    (the DETSEC cards are known to be wrong). An amplifier without signal is masked BAD and NO_DATA and holds NaN.
+    The level of each row is the median of its serial overscan, whatever its width; what that leaves along a row is the
+    smoothed median of the parallel overscan. Pixels as far above their level as the amplifier's tabulated saturation
+    [adu], or at the end of the converter, are masked SATURATED. The gain makes electrons; data are trimmed, turned and
+    placed by the tables of the camera (the DETSEC cards are known to be wrong). An amplifier without signal is masked BAD
+    and NO_DATA and holds NaN.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def _subtract(  # noqa: PLR0917 - compiled functions take their arguments by pos
         level = rows[y]
         for x in range(data.shape[1]):
             image[y, x] = np.float32((data[y, x] - level - columns[x]) * gain)
-            if data[y, x] >= saturation:
+            if data[y, x] - level >= saturation or data[y, x] >= _ADC_LIMIT:
                 mask[y, x] |= bit
                 count += 1
     return count
@@ -195,12 +200,11 @@ def _recipe(readouts: list[_Readout], statistics: tuple[AmplifierStatistics, ...
     below = first.segment.shape[0] - first.amplifier.data.y0 - first.amplifier.data.height
     bled = sum(readout.bled for readout in readouts)
     dead = ", ".join(seen.name for seen in statistics if seen.dead)
+    full = sum(seen.n_saturated for seen in statistics)
     return (
-        Step("saturation", True, f"{sum(seen.n_saturated for seen in statistics)} pixels"),
-        Step(
-            "serial overscan", True, f"row medians of {overscan - LEADING} columns, {bled} rows taken from neighbours"
-        ),
+        Step("serial overscan", True, f"row medians of {overscan - LEADING} columns, {bled} rows taken from neighbours"),
         Step("parallel overscan", below > LEADING, f"smoothed column medians of {max(below - LEADING, 0)} rows"),
+        Step("saturation", True, f"{full} pixels masked"),
         Step("gain", True, "nominal"),
         Step("assembly", True, "trimmed, turned and placed by the camera's tables"),
         Step("dead amplifiers", True, dead or "none"),
