@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -70,11 +69,6 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._pending)
 
-    @property
-    def remembered(self) -> int:
-        """How many announced files are remembered: never more than there are in the directory."""
-        return len(self._announced)
-
     def notice(self, seen: Seen, *, at: datetime, now: float, live: bool, age: float = 0.0) -> None:
         """Take a file in, unless it was announced as it is.
 
@@ -88,6 +82,7 @@ class Candidates:
             For how long it is known not to have changed [s].
         """
         if self._announced.get(seen.key) == seen.content:
+            self._pending.pop(seen.key, None)
             return
         known = self._pending.get(seen.key)
         if known is None or known.seen != seen:
@@ -105,10 +100,9 @@ class Candidates:
         self._announced.pop(key, None)
         self._pending.pop(key, None)
 
-    def keep_only(self, keys: Collection[str]) -> None:
-        """Forget all files but these."""
-        for key in (self._announced.keys() | self._pending.keys()) - set(keys):
-            self.forget(key)
+    def known(self) -> set[str]:
+        """All keys that are remembered: never more than there are files in the directory."""
+        return self._announced.keys() | self._pending.keys()
 
     def due(self, now: float, limit: int) -> list[Candidate]:
         """Take the candidates that are to be looked at, the live ones first, each group in the order it was written.

@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,6 +127,8 @@ class _Life:
         self._heard: set[str] = set()
         self._second_looks: dict[str, float] = {}
         self._everywhere_at, self._rested_at = 0.0, 0.0
+        self._wide: asyncio.Task[Look] | None = None
+        self._wide_begun = 0.0
         self._first, self._missing = True, False
 
     def hear(self, paths: set[str] | None) -> None:
@@ -139,26 +142,45 @@ class _Life:
 
     async def run(self) -> None:
         """Look, hand over, rest, until cancelled."""
-        while True:
-            await self._look()
-            items: list[FileArrived | Rejected] = [*self._taken_rejects(), *await self._taken_ready()]
-            if items:
-                await self.handover.give(PlainBatch(tuple(items)))
-            else:
-                await self._rest()
+        try:
+            while True:
+                await self._look()
+                items: list[FileArrived | Rejected] = [*self._taken_rejects(), *await self._taken_ready()]
+                if items:
+                    await self.handover.give(PlainBatch(tuple(items)))
+                else:
+                    await self._rest()
+        finally:
+            if self._wide is not None:
+                self._wide.cancel()
+                await asyncio.gather(self._wide, return_exceptions=True)
 
     async def _look(self) -> None:
+        """Look where something was heard, and have the whole directory looked through meanwhile when that is due."""
         now = time.monotonic()
-        if now >= max(self._everywhere_at, self._rested_at):
-            await self._look_everywhere(now)
+        if self._wide is None and now >= self._wide_due():
+            self._begin_wide_look(now)
+        elif self._wide is not None and self._wide.done():
+            self._end_wide_look(self._wide, now)
         second = {path for path, at in self._second_looks.items() if at <= now}
         if self._heard or second:
             await self._look_at(second)
 
-    async def _look_everywhere(self, now: float) -> None:
+    def _wide_due(self) -> float:
+        return max(self._everywhere_at, self._rested_at)
+
+    def _begin_wide_look(self, now: float) -> None:
         self._everywhere_at = now + self._source.rescan
+        known = self._candidates.known() | self._refused
+        self._wide_begun = now
+        self._wide = asyncio.create_task(_in_thread(look_everywhere, self._source.root, known))
+        self._wide.add_done_callback(lambda _: self._wake.set())
+
+    def _end_wide_look(self, wide: asyncio.Task[Look], now: float) -> None:
+        self._wide = None
+        self._rested_at = now + RESTING * (now - self._wide_begun)
         try:
-            look = await _in_thread(look_everywhere, self._source.root)
+            look = wide.result()
         except NotAvailable as error:
             if not self._missing:
                 _log.warning("waiting for the directory", error=str(error))
@@ -166,13 +188,9 @@ class _Life:
             return
         if self._missing:
             _log.info("the directory is back", root=str(self._source.root))
-        self._candidates.keep_only(look.files.keys())
-        self._refused &= look.refused.keys()
-        self._take(look, told=set())
+        self._take(look, aged=self._first)
         self._complain(look)
         self._first = self._missing = False
-        done = time.monotonic()
-        self._rested_at = done + RESTING * (done - now)
 
     async def _look_at(self, second: set[str]) -> None:
         """Look where something was heard; and again, where it was a directory: it may have been filled unheard."""
@@ -180,17 +198,17 @@ class _Life:
         for path in second:
             del self._second_looks[path]
         look = await _in_thread(look_at, self._source.root, told | second)
-        for name in look.gone:
-            self._candidates.forget(name)
-            self._refused.discard(name)
         self._take(look, told=told)
         again_at = time.monotonic() + self._source.quiet
         folders = {str(self._source.root / name) for name in look.folders}
         self._second_looks |= dict.fromkeys(folders - (second - told), again_at)
 
-    def _take(self, look: Look, *, told: set[str]) -> None:
-        """Notice what a look found. Before the first one nobody watched, so a file is as old as it says."""
+    def _take(self, look: Look, *, told: AbstractSet[str] = frozenset(), aged: bool = False) -> None:
+        """Notice what a look found. Where nobody watched before, a file is as old as it says (`aged`)."""
         at, now = self._source.clock(), time.monotonic()
+        for name in look.gone:
+            self._candidates.forget(name)
+        self._refused -= look.gone | look.files.keys()
         for seen in look.files.values():
             age = at - seen.written_at
             self._candidates.notice(
@@ -198,7 +216,7 @@ class _Life:
                 at=at,
                 now=now,
                 live=str(self._source.root / seen.key) in told or age <= self._source.live_window,
-                age=age.total_seconds() if self._first else 0.0,
+                age=age.total_seconds() if aged else 0.0,
             )
         for name, reason in look.refused.items():
             if name not in self._refused:
@@ -240,11 +258,13 @@ class _Life:
 
     async def _rest(self) -> None:
         """Sleep until something is heard or due."""
-        due = [max(self._everywhere_at, self._rested_at), *self._second_looks.values()]
+        due = [*self._second_looks.values()]
+        if self._wide is None:
+            due.append(self._wide_due())
         if (look_at := self._candidates.next_look()) is not None:
             due.append(look_at)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(min(due) - time.monotonic(), 0.0)):
+            async with asyncio.timeout(max(min(due) - time.monotonic(), 0.0) if due else None):
                 await self._wake.wait()
         self._wake.clear()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +49,7 @@ class Look:
     refused
         Names that cannot be used, with the reason. A name that is not UTF-8 holds surrogates, as `os.fsdecode` makes them.
     gone
-        Of the paths asked for, those where nothing is.
+        Of the paths asked for or names known, those where nothing is.
     folders
         Of the paths asked for, those that are directories.
     unread
@@ -63,8 +63,8 @@ class Look:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-def look_everywhere(root: Path) -> Look:
-    """Look through the whole directory.
+def look_everywhere(root: Path, known: Collection[str] = ()) -> Look:
+    """Look through the whole directory; of the names known before, those that are there no more are gone.
 
     Raises
     ------
@@ -76,6 +76,9 @@ def look_everywhere(root: Path) -> Look:
         missing = f"the directory {root} is not there"
         raise NotAvailable(missing)
     _walk(root, "", look)
+    look.gone = {
+        name for name in set(known) - look.files.keys() - look.refused.keys() if not os.path.lexists(root / name)
+    }
     return look
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from obstore.exceptions import BaseError
@@ -26,6 +26,9 @@ __all__ = ["Directory"]
 
 _LONGEST_PART = 250
 """Bytes in one part of a local key: 255 of the file system, less what obstore appends to a file not yet renamed."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_NS = 253_402_300_799 * 10**9
+"""The last second of the year 9999 [ns]."""
 _UNFINISHED = re.compile(r"#\d+$")
 """obstore's mark on a file that is being written."""
 
@@ -66,12 +69,18 @@ class Directory(Objects):
         if not self._root.is_dir():
             gone = f"{self.url} is not there"
             raise NotAvailable(gone)
-        for folder, _, names in os.walk(top):
-            for name in names:
-                try:
-                    yield self.head((Path(folder) / name).relative_to(self._root).as_posix())
-                except (BadName, NotAvailable):
-                    continue
+        cut = len(os.fspath(self._root).rstrip("/")) + 1
+        for entry in _entries(top):
+            try:
+                yield self._found(entry, entry.path[cut:])
+            except (BadName, NotAvailable, OSError):
+                continue  # no key of ours, no file, or gone meanwhile
+
+    def _found(self, entry: os.DirEntry[str], key: str) -> StoredObject:
+        """Describe what a walk found: only a link needs the long way."""
+        if entry.is_symlink() or not entry.is_file():
+            return self.head(key)
+        return _described(_checked(key), entry.stat())
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
@@ -95,17 +104,34 @@ class Directory(Objects):
         return path
 
     def _inside(self, key: str) -> Path:
-        for part in check_key(key).split("/"):
-            if len(part.encode()) > _LONGEST_PART or _UNFINISHED.search(part):
-                raise BadName(
-                    "not a name for a file",
-                    subject=repr(key[:120]),
-                    expected=f"parts of at most {_LONGEST_PART} bytes that do not end in # and digits",
-                )
-        path = self._root / key
+        path = self._root / _checked(key)
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root)):
             raise BadName("a link leads out of the directory", subject=key, expected=f"a place below {self._root}")
         return path
+
+
+def _checked(key: str) -> str:
+    for part in check_key(key).split("/"):
+        if len(part.encode()) > _LONGEST_PART or _UNFINISHED.search(part):
+            raise BadName(
+                "not a name for a file",
+                subject=repr(key[:120]),
+                expected=f"parts of at most {_LONGEST_PART} bytes that do not end in # and digits",
+            )
+    return key
+
+
+def _entries(top: Path) -> Iterator[os.DirEntry[str]]:
+    """Go through everything below a directory but the directories, in no certain order."""
+    folders = [os.fspath(top)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                found = list(entries)
+        except OSError:
+            continue  # not a directory, or gone meanwhile, or not ours to read
+        folders += [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
+        yield from (entry for entry in found if not entry.is_dir(follow_symlinks=False))
 
 
 def _described(key: str, status: os.stat_result) -> StoredObject:
@@ -114,5 +140,10 @@ def _described(key: str, status: os.stat_result) -> StoredObject:
         key=key,
         size=status.st_size,
         etag=f"{status.st_size}-{status.st_mtime_ns}",
-        modified=datetime.fromtimestamp(status.st_mtime, UTC),
+        modified=_time(status.st_mtime_ns),
     )
+
+
+def _time(ns: int) -> datetime:
+    """Turn nanoseconds since 1970 into a time; a file system may hold later ones than Python."""
+    return _EPOCH + timedelta(microseconds=min(max(ns, 0), _LAST_NS) // 1000)

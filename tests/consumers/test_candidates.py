@@ -45,7 +45,8 @@ def test_a_whole_file_is_ready_when_it_was_quiet(candidates: Candidates) -> None
     assert candidate.noticed_at == at(100.0)
     assert judge(candidates, candidate, 100.3) is Verdict.READY
     assert candidates.next_look() is None
-    assert (len(candidates), candidates.remembered) == (0, 1)
+    assert len(candidates) == 0
+    assert candidates.known() == {"a.fits"}
 
 
 def test_a_file_known_to_be_old_need_not_wait(candidates: Candidates) -> None:
@@ -120,7 +121,7 @@ def test_what_was_announced_is_announced_again_only_when_it_changed(candidates: 
     assert len(candidates) == 0
     notice(candidates, seen(mtime_ns=2), 3.0)
     assert judge(candidates, candidates.due(4.0, 1)[0], 4.0) is Verdict.READY
-    assert candidates.remembered == 1
+    assert candidates.known() == {"a.fits"}
 
 
 def test_what_vanished_is_forgotten(candidates: Candidates) -> None:
@@ -129,8 +130,13 @@ def test_what_vanished_is_forgotten(candidates: Candidates) -> None:
     assert candidates.judge(candidate, None, whole=None, at=at(1.0), now=1.0) is Verdict.GONE
     notice(candidates, seen("announced.fits"), 0.0)
     judge(candidates, candidates.due(1.0, 1)[0], 1.0)
-    candidates.keep_only({"other.fits"})
-    assert (len(candidates), candidates.remembered) == (0, 0)
+    notice(candidates, seen("pending.fits"), 1.0)
+    assert candidates.known() == {"announced.fits", "pending.fits"}
+    candidates.forget("announced.fits")
+    candidates.forget("pending.fits")
+    candidates.forget("never-seen.fits")
+    assert candidates.known() == set()
+    assert candidates.due(9.0, 10) == []
     notice(candidates, seen("announced.fits"), 2.0)
     assert len(candidates) == 1
 
@@ -141,6 +147,17 @@ def test_a_verdict_on_something_outdated_is_not_ready(candidates: Candidates) ->
     notice(candidates, seen(size=2), 1.0)
     assert judge(candidates, candidate, 1.0) is Verdict.NOT_YET
     assert candidates.due(2.0, 1)[0].seen.size == 2
+
+
+def test_a_file_that_is_again_as_it_was_announced_is_not_announced_again(candidates: Candidates) -> None:
+    """A look that took long may tell of a content after a newer one was announced."""
+    notice(candidates, seen(size=2), 0.0)
+    judge(candidates, candidates.due(1.0, 1)[0], 1.0)
+    notice(candidates, seen(size=1), 1.0)
+    [stale] = candidates.due(2.0, 1)
+    assert candidates.judge(stale, seen(size=2), whole=None, at=at(2.0), now=2.0) is Verdict.NOT_YET
+    assert len(candidates) == 0
+    assert candidates.due(99.0, 10) == []
 
 
 def test_live_files_come_first_and_each_group_as_it_was_written(candidates: Candidates) -> None:
@@ -185,7 +202,8 @@ class World:
                 self.now += 0.1
                 self.examine()
         else:
-            self.candidates.keep_only(self.files.keys())
+            for gone in self.candidates.known() - self.files.keys():
+                self.candidates.forget(gone)
             for file, _, _ in self.files.values():
                 notice(self.candidates, file, self.now, live=False)
 
@@ -213,7 +231,7 @@ def test_whatever_happens_each_content_is_announced_once_and_in_the_end_all_are(
     world.step("wait", "", 110, False)
     assert len({seen for seen, _ in world.announced}) == len(world.announced) or _came_back(steps)
     assert {file for file, _, _ in world.files.values()} <= {seen for seen, _ in world.announced}
-    assert world.candidates.remembered == len(world.files)
+    assert world.candidates.known() == world.files.keys()
     assert len(world.candidates) == 0
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from rapid.consumers import directory, listening
 from rapid.consumers.directory import DirectorySource
+from rapid.consumers.scan import Look, look_everywhere
 from rapid.events import FileArrived, Rejected
 from rapid.ports import Batch
 from rapid.processing.fits import is_complete
@@ -55,6 +56,12 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     root.mkdir()
     return root
+
+
+@pytest.fixture(autouse=True)
+def quick_ear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the ear make sure of its directory often, so that tests wait less until it listens."""
+    monkeypatch.setattr(listening, "TICK", timedelta(seconds=0.1))
 
 
 def write(root: Path, name: str | bytes, body: bytes = END, *, age: float = 0.0) -> Path:
@@ -418,6 +425,33 @@ async def test_more_changes_than_are_remembered_are_found_by_one_look(
             write(root, f"{number}.fits")
         items = await arrivals(batches, 300)
     assert len({item.key for item in items}) == len(items) == 300
+
+
+async def test_a_long_look_everywhere_delays_no_live_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it brings home is older than what was announced meanwhile, and changes nothing."""
+    write(root, "changing.fits", age=60)
+    looks: list[float] = []
+
+    def slow(place: Path, known: set[str]) -> Look:
+        found = look_everywhere(place, known)
+        if looks:
+            time.sleep(1.5)
+        looks.append(time.monotonic())
+        return found
+
+    monkeypatch.setattr(directory, "look_everywhere", slow)
+    async with watch(root, rescan=0.5).batches() as batches:
+        await arrivals(batches, 1)
+        await until(lambda: len(looks) >= 1)
+        await asyncio.sleep(0.7)
+        write(root, "changing.fits", b"changed" + END)
+        write(root, "live.fits")
+        items = await arrivals(batches, 2)
+        announced_at = time.monotonic()
+        assert {item.key for item in items} == {"changing.fits", "live.fits"}
+        await until(lambda: len(looks) >= 2)
+        assert announced_at < looks[1]
+        await assert_silent(batches, 4 * QUIET)
 
 
 # --- a directory that comes and goes -----------------------------------------------------------------------------

@@ -70,6 +70,14 @@ def test_a_name_that_cannot_be_a_key_is_refused(root: Path, name: bytes, reason:
         assert reason in look.refused[os.fsdecode(name)]
 
 
+def test_of_what_was_known_the_missing_is_gone(root: Path) -> None:
+    write(root, "here.fits")
+    write(root, b"refused-\xff.fits")
+    known = {"here.fits", "gone.fits", "refused-\udcff.fits", "gone-\udcff.fits"}
+    assert look_everywhere(root, known).gone == {"gone.fits", "gone-\udcff.fits"}
+    assert look_everywhere(root).gone == set()
+
+
 def test_links_that_lead_out_are_refused(root: Path, tmp_path: Path) -> None:
     write(tmp_path, "outside/secret.fits")
     (root / "file.fits").symlink_to(tmp_path / "outside" / "secret.fits")
