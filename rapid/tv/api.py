@@ -67,7 +67,8 @@ def pictures_router(store: Store) -> APIRouter:
     """Make the route of the pictures and their sidecars: ``/pictures/{key}``."""
     router = APIRouter()
 
-    @router.api_route("/pictures/{key:path}", methods=["GET", "HEAD"])
+    @router.head("/pictures/{key:path}", include_in_schema=False)
+    @router.get("/pictures/{key:path}")
     async def picture(request: Request, key: str, v: Annotated[str | None, Query()] = None) -> Response:
         """One object of the gallery; with `v`, the version of its row, it may be kept without asking again."""
         if not _usable(key):

@@ -97,7 +97,7 @@ async def test_an_event_comes_at_once(feed: MemoryFeed, watch: FeedWatch) -> Non
         begin = time.perf_counter()
         await append(feed, 1)
         await waiting
-        assert time.perf_counter() - begin < 0.2
+        assert time.perf_counter() - begin < 1.0  # a heartbeat would be 30 s away
 
 
 @pytest.mark.parametrize("after", ["9", "18446744073709551616", "x", "-1", "1.5", "٣"])
@@ -233,7 +233,7 @@ async def test_the_server_stops_at_once_with_streams_open(feed: MemoryFeed) -> N
                 pass
         with pytest.raises(asyncio.CancelledError):
             await serving
-        assert time.perf_counter() - begin < 2.0
+        assert time.perf_counter() - begin < 4.0
 
 
 async def test_an_address_in_use_is_one_clear_sentence(feed: MemoryFeed) -> None:

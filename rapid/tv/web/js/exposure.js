@@ -104,7 +104,7 @@ function headline(entry) {
       "p",
       {},
       el("span", { class: `state ${state.kind}` }, el("span", { class: "glyph", "aria-hidden": "true" }, state.glyph), ` ${state.word}`),
-      el("span", { class: "obs-id" }, entry.obs_id),
+      words ? el("span", { class: "obs-id" }, entry.obs_id) : null,
       entry.revision > 1 ? el("span", { class: "faint" }, `revision ${entry.revision}`) : null,
     ),
   );
