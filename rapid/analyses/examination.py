@@ -21,6 +21,8 @@ FRACTIONS = (0.5, 0.8, 0.9)
 _REACH_IN_FWHM = 5.0
 """How far light is summed up: a Moffat profile of exponent 3 holds 99.6 % of its light within 5 FWHM."""
 
+_Energy = tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, ...], str]
+
 _SATURATED = "the star is saturated: the light of its core is lost"
 
 
@@ -104,7 +106,10 @@ def _measured(
     saturated = bool((cutout.mask[core] & np.uint16(Mask.SATURATED)).any())
     moffat, gaussian = _profiles(cutout, radius, sky, width, saturated=saturated)
     fwhm = moffat.fwhm if isinstance(moffat, Profile) else width
-    radii, growth, energy_radii, no_energy = _energy(cutout, sky, center, fwhm, saturated=saturated)
+    profile = moffat if isinstance(moffat, Profile) else None
+    radii, growth, energy_radii, no_energy = (
+        _no_energy(_SATURATED) if saturated else _energy(cutout, sky, center, fwhm, profile)
+    )
     return Examination(
         cutout=cutout,
         x=x,
@@ -152,17 +157,17 @@ def _profiles(
     return moffat, fit_gaussian(r, light, sky=sky.level, noise=sky.noise, fwhm=core)
 
 
-def _energy(
-    cutout: Cutout, sky: Sky, center: tuple[float, float], fwhm: float, *, saturated: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, ...], str]:
+def _energy(cutout: Cutout, sky: Sky, center: tuple[float, float], fwhm: float, profile: Profile | None) -> _Energy:
     x, y = center
-    nothing = np.empty(0), np.empty(0), tuple(math.nan for _ in FRACTIONS)
-    if saturated:
-        return *nothing, _SATURATED
-    radii, growth = encircled_energy(cutout, sky.level, x=x, y=y, reach=min(cutout.half, _REACH_IN_FWHM * fwhm))
+    reach = min(cutout.half, _REACH_IN_FWHM * fwhm)
+    radii, growth = encircled_energy(cutout, sky.level, x=x, y=y, reach=reach, profile=profile)
     if not growth[-1] > 0:
-        return *nothing, "there is no light above the sky around the star"
+        return _no_energy("there is no light above the sky around the star")
     return radii, growth, radii_of_energy(radii, growth, FRACTIONS), ""
+
+
+def _no_energy(reason: str) -> _Energy:
+    return np.empty(0), np.empty(0), tuple(math.nan for _ in FRACTIONS), reason
 
 
 def _ellipticity(study: Study, star: int) -> float:

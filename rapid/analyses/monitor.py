@@ -44,8 +44,9 @@ class Monitor:
 
 
 def _title(study: Study) -> str:
-    done = [step.name for step in study.frame.recipe if step.done]
-    return f"{study.frame.detector.name}, after {', '.join(done)}" if done else study.frame.detector.name
+    detector = study.frame.detector
+    left_out = ", ".join(step.name for step in study.frame.recipe if not step.done)
+    return f"{detector.name} · {detector.serial}" + (f" · without {left_out}" if left_out else "")
 
 
 analysis = Monitor()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.findings import ImagePanel, Mark
 from rapid.processing.frame import AmplifierStatistics, Frame, Mask
+from rapid.processing.jit import compiled
 
 __all__ = ["Limits", "binned", "calibration", "dead_amplifiers", "frame_panel", "quantised"]
 
@@ -100,6 +100,7 @@ def quantised(values: NDArray[np.floating], noise: float) -> tuple[NDArray[np.ui
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(values.shape, np.uint16), 0.0, 1.0
+    values = values.astype(np.float64)
     low, high = float(np.min(values[finite])), float(np.max(values[finite]))
     step = max(noise / _FINENESS, (high - low) / _LEVELS) or 1.0
     pixels = np.rint((np.where(finite, values, low) - low) / step) + 1.0
@@ -122,7 +123,7 @@ def _limits(small: NDArray[np.float32], dead: NDArray[np.bool_], *, sky: bool) -
         float(value) for value in np.percentile(values, (0.5, 25, 50, 75, 99.5, 99.9))
     )
     noise = (three_quarters - quarter) / 1.349
-    floor = noise or 0.5 * (highest - bottom) or 1.0
+    floor = max(noise or 0.5 * (highest - bottom) or 1.0, 1e-6 * abs(middle))
     if sky:
         return Limits(middle - 3 * floor, min(max(highest, middle + 150 * floor), middle + 400 * floor), "asinh", noise)
     return Limits(min(bottom, middle - 4 * floor), max(top, middle + 4 * floor), "linear", noise)
@@ -154,7 +155,7 @@ def _dead_marks(frame: Frame) -> tuple[Mark, ...]:
     )
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def _binned(
     image: NDArray[np.float32], mask: NDArray[np.uint16], unusable: np.uint16, factor: int
 ) -> NDArray[np.float32]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, least_squares
+
+from rapid.analyses.least_squares import Solution, minimise
 
 __all__ = ["Profile", "fit_center", "fit_gaussian", "fit_moffat", "gaussian", "moffat"]
 
 Float = NDArray[np.float64]
 
 _FEWEST_PIXELS = 12
-_MOST_STEPS = 60
 _SMALLEST_CORE = 2.5
 _TYPICAL_BETA = 3.0
 _BETAS = (1.05, 500.0)
@@ -42,6 +42,15 @@ class Profile:
         if math.isinf(self.beta):
             return gaussian(r, self.amplitude, self.background, self.fwhm)
         return moffat(r, self.amplitude, self.background, self.fwhm, self.beta)
+
+    def energy(self, r: Float) -> Float:
+        """Return the light above the background within radii [pixel]."""
+        if math.isinf(self.beta):
+            return (
+                self.amplitude * math.pi * self.fwhm**2 / (4 * math.log(2)) * (1 - np.exp2(-((2 * r / self.fwhm) ** 2)))
+            )
+        alpha2 = (self.fwhm / 2) ** 2 / (2 ** (1 / self.beta) - 1)
+        return self.amplitude * math.pi * alpha2 / (self.beta - 1) * (1 - (1 + r**2 / alpha2) ** (1 - self.beta))
 
 
 def gaussian(r: Float, amplitude: float, background: float, fwhm: float) -> Float:
@@ -87,13 +96,13 @@ def fit_moffat(r: Float, light: Float, *, sky: float, noise: float, fwhm: float)
         return start
 
     def model(p: Float, radius: Float) -> Float:
-        return moffat(radius, p[0], p[2], math.exp(p[1]), 1.0 + math.exp(p[3]))
+        return moffat(radius, p[0], p[2], math.exp(p[1]), 1.0 / p[3])
 
-    first = np.array([start, math.log(fwhm), sky, math.log(_TYPICAL_BETA - 1)])
+    first = np.array([start, math.log(fwhm), sky, 1.0 / _TYPICAL_BETA])
     fit = _fit(model, r, light, first, weights=(sky, noise, 1.0), widest=_widest(r))
     if isinstance(fit, str):
         return fit
-    return Profile(fit.p[0], fit.p[2], math.exp(fit.p[1]), fit.fwhm_error, 1.0 + math.exp(fit.p[3]), fit.chi2)
+    return Profile(fit.p[0], fit.p[2], math.exp(fit.p[1]), fit.fwhm_error, 1.0 / fit.p[3], fit.chi2)
 
 
 def fit_center(
@@ -109,9 +118,9 @@ def fit_center(
         return start
 
     def model(p: Float, where: Float) -> Float:
-        return moffat(np.hypot(where[0] - p[4], where[1] - p[5]), p[0], p[2], math.exp(p[1]), 1.0 + math.exp(p[3]))
+        return moffat(np.hypot(where[0] - p[4], where[1] - p[5]), p[0], p[2], math.exp(p[1]), 1.0 / p[3])
 
-    first = np.array([start, math.log(fwhm), sky, math.log(_TYPICAL_BETA - 1), 0.0, 0.0])
+    first = np.array([start, math.log(fwhm), sky, 1.0 / _TYPICAL_BETA, 0.0, 0.0])
     widest = _widest(np.hypot(dx, dy))
     fit = _fit(model, np.stack([dx, dy]), light, first, weights=(sky, noise, 1.0), widest=widest)
     return fit if isinstance(fit, str) else (fit.p[4], fit.p[5])
@@ -141,37 +150,34 @@ def _fit(
     weights: tuple[float, float, float],
     widest: float,
 ) -> _Fit | str:
-    """Fit parameters (amplitude, ln FWHM, background, ln(beta - 1), x, y), or the first two or four of them.
+    """Fit parameters (amplitude, ln FWHM, background, 1 / beta, x, y), or the first two or four of them.
 
-    `weights` are sky, noise and 1 or 0 for photon noise or none; `widest` is the largest FWHM allowed [pixel].
+    With 1 / beta the Gaussian is the smooth limit of 0, and not at infinity. `weights` are sky, noise and 1 or 0 for
+    photon noise or none; `widest` is the largest FWHM allowed [pixel].
     """
     sky, noise, photons = weights
     noise = max(noise, 1e-4 * first[0])  # an image without noise has weights too
-    low = np.array([0.0, math.log(0.3), -np.inf, math.log(_BETAS[0] - 1), -widest, -widest])[: len(first)]
-    high = np.array([np.inf, math.log(widest), np.inf, math.log(_BETAS[1] - 1), widest, widest])[: len(first)]
+    low = np.array([0.0, math.log(0.3), -np.inf, 1.0 / _BETAS[1], -widest, -widest])[: len(first)]
+    high = np.array([np.inf, math.log(widest), np.inf, 1.0 / _BETAS[0], widest, widest])[: len(first)]
 
-    def solved(start: Float) -> OptimizeResult:
+    def solved(start: Float) -> Solution:
         sigma = np.sqrt(noise**2 + photons * np.maximum(model(start, where) - sky, 0.0))
-        start = np.clip(start, low + 1e-9, high - 1e-9)
-        return least_squares(
-            lambda p: (model(p, where) - light) / sigma, start, bounds=(low, high), x_scale="jac", max_nfev=_MOST_STEPS
-        )
+        return minimise(lambda p: (model(p, where) - light) / sigma, start, low, high)
 
     solution = solved(first)
     if photons:  # the weights come from the model: once more with those of the better one
-        solution = solved(solution.x)
-    return _settled(solution.x, solution.jac, 2 * float(solution.cost), len(light))
+        solution = solved(solution.p)
+    return _settled(solution, len(light))
 
 
 def _widest(r: Float) -> float:
     return 4.0 * float(np.max(r)) + 4.0
 
 
-def _settled(p: Float, jacobian: Float, chi2: float, n: int) -> _Fit | str:
-    reduced = chi2 / max(n - len(p), 1)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian) * reduced
+def _settled(solution: Solution, n: int) -> _Fit | str:
+    p, reduced = solution.p, solution.cost / max(n - len(solution.p), 1)
     fwhm = math.exp(p[1])
-    error = fwhm * math.sqrt(max(float(covariance[1, 1]), 0.0))
+    error = fwhm * math.sqrt(max(float(np.linalg.pinv(solution.matrix, hermitian=True)[1, 1]) * reduced, 0.0))
     if not p[0] > 0 or not math.isfinite(error) or error > 0.5 * fwhm:
         return "the fit of the profile did not settle"
     return _Fit(tuple(float(number) for number in p), error, reduced)

@@ -47,6 +47,13 @@ class Quicklook:
 def _psf(study: Study) -> list[Finding]:
     columns = (
         Finding("psf_fwhm", 0.0, "arcsec", "FWHM of the point-spread function, over all stars used", "PSF FWHM"),
+        Finding(
+            "psf_effective_fwhm",
+            0.0,
+            "arcsec",
+            "FWHM of the Gaussian that covers as much noise as the PSF",
+            "PSF effective FWHM",
+        ),
         Finding("psf_e1", 0.0, "", "Ellipticity of the PSF along rows and columns", "PSF e1"),
         Finding("psf_e2", 0.0, "", "Ellipticity of the PSF along the diagonals", "PSF e2"),
     )
@@ -55,8 +62,8 @@ def _psf(study: Study) -> list[Finding]:
     if psf is None:
         return [_missing(column, study.why_not or "no PSF was measured") for column in (*columns, count)]
     scale = study.frame.detector.pixel_scale
-    values = (psf.fwhm * scale, psf.e1, psf.e2)
-    errors = (psf.fwhm_error * scale, None, None)
+    values = (psf.fwhm * scale, psf.effective_fwhm * scale, psf.e1, psf.e2)
+    errors = (psf.fwhm_error * scale, psf.effective_fwhm_error * scale, None, None)
     reason = psf.reason or "the PSF is not a number"
     return [
         *(
@@ -70,9 +77,10 @@ def _psf(study: Study) -> list[Finding]:
 def _sky(study: Study) -> list[Finding]:
     mean = Finding("sky_mean", 0.0, "electron", "Level of the sky under the sources", "Sky mean")
     rms = Finding("sky_rms", 0.0, "electron", "Pixel-to-pixel noise of the sky", "Sky RMS")
-    background = study.background
-    if background is None:
-        return [_missing(column, study.why_not or "no sky was measured") for column in (mean, rms)]
+    background, kind = study.background, study.frame.info.observation_type
+    if background is None or calibration(kind):
+        reason = study.why_not or (f"a {kind} shows no sky" if calibration(kind) else "no sky was measured")
+        return [_missing(column, reason) for column in (mean, rms)]
     reason = "the sky is not a number"
     return [
         _filled(mean, background.level, reason, uncertainty=background.level_error),

@@ -83,7 +83,7 @@ def choose_star(study: Study) -> int | NoStar:
     if sources is None:
         return NoStar(study.why_not or "sources were not measured on this frame")
     if len(sources) == 0:
-        return NoStar("no source was detected")
+        return NoStar(sources.reason or "no source was detected")
     threshold = _contrast(study)
     bright = _by_flux(sources, _real(study, sources))
     candidates = [index for index in bright if _light_at(study, sources, index) > threshold]

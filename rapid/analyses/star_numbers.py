@@ -44,11 +44,13 @@ class Number:
 
     @property
     def text(self) -> str:
-        """The value as it is read: rounded, with its uncertainty and unit."""
+        """The value as it is read: rounded to where its uncertainty begins, with that and the unit."""
         if not self.known:
             return "-"
-        decimals = self.quantity.decimals
-        spread = f" ± {self.uncertainty:.{decimals}f}" if self.uncertainty is not None else ""
+        decimals, spread = self.quantity.decimals, ""
+        if self.uncertainty is not None and self.uncertainty > 0:
+            decimals = min(max(decimals, -math.floor(math.log10(self.uncertainty))), decimals + 2)
+            spread = f" ± {self.uncertainty:,.{decimals}f}"
         unit = {"pixel": "px", "electron": "e-"}.get(self.quantity.unit, self.quantity.unit)
         return f"{self.value:,.{decimals}f}{spread} {unit}".rstrip()
 
@@ -170,17 +172,25 @@ def _width(fit: Profile | str, scale: float) -> _Entry:
 
 
 def _light(exam: Examination, scale: float) -> dict[str, _Entry]:
-    flux = float(exam.growth[-1]) if len(exam.growth) else math.nan
+    flux, flux_error = _flux(exam)
     energy: dict[str, _Entry] = {
         f"ee{round(100 * fraction)}": (2 * radius * scale, None, exam.no_energy)
         for fraction, radius in zip(FRACTIONS, exam.energy_radii, strict=True)
     }
     return energy | {
-        "flux": (flux, None, exam.no_energy),
+        "flux": (flux, flux_error, exam.no_energy),
         "peak": (exam.peak, None, ""),
         "sky": (exam.sky.level, exam.sky.error, ""),
         "sky_noise": (exam.sky.noise, None, ""),
     }
+
+
+def _flux(exam: Examination) -> tuple[float, float | None]:
+    """Return the light within the last radius, with the error of its photons, the noise under it and the sky's level."""
+    if not len(exam.growth):
+        return math.nan, None
+    flux, area = float(exam.growth[-1]), math.pi * float(exam.radii[-1]) ** 2
+    return flux, math.sqrt(flux + area * exam.sky.noise**2 + (area * exam.sky.error) ** 2)
 
 
 def _pixels(exam: Examination) -> dict[str, _Entry]:

@@ -182,7 +182,7 @@ def _psf(sources: Sources) -> Psf:
     if not sources.star.any():
         return Psf(math.nan, math.nan, math.nan, math.nan, 0, "no star is bright enough")
     fwhm = 2.3548 * math.sqrt(float(np.median(sources.xx[sources.star])))
-    return Psf(fwhm, 0.02, 0.01, -0.02, int(sources.star.sum()))
+    return Psf(fwhm, 0.02, 0.01, -0.02, int(sources.star.sum()), "", 1.05 * fwhm, 0.03)
 
 
 def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:  # type: ignore[type-arg]

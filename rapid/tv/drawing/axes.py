@@ -15,6 +15,7 @@ __all__ = ["TICK_SIZE", "Axes", "draw_axes", "padded_range"]
 
 TICK_SIZE = 14
 _TICK = 5
+_LABEL_ROOM = 46
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def draw_axes(canvas: Canvas, axes: Axes, *, x_label: str, grid: bool) -> None:
         if grid:
             canvas.rule((rect.left, row), (rect.right - 1, row), GRID)
         canvas.rule((rect.left - _TICK, row), (rect.left - 1, row), HAIRLINE)
-        canvas.text(rect.left - _TICK - 4, row, label, TICK_SIZE, DIM, anchor="rm")
+        canvas.text(rect.left - _TICK - 4, row, label, TICK_SIZE, DIM, anchor="rm", limit=_LABEL_ROOM)
     canvas.frame(rect, HAIRLINE)
     if x_label:
         middle = (rect.left + rect.right) / 2

@@ -124,7 +124,7 @@ def _draw_mark(canvas: Canvas, axes: Axes, mark: Mark) -> None:
             canvas.curves(_cross(x, y, half_width), axes.rect, color, width=1.4)
         case "hatch":
             corners = (x - half_width, y - half_height, x + half_width, y + half_height)
-            canvas.curves(_hatching(*corners), axes.rect, color, width=1.0, opacity=0.8)
+            canvas.curves(_hatching(*_within(corners, axes.rect)), axes.rect, color, width=1.0, opacity=0.8)
             canvas.curves([_outline(*corners)], axes.rect, color)
         case _:
             canvas.curves(
@@ -160,6 +160,12 @@ def _cross(x: float, y: float, half: float) -> list[NDArray[np.float64]]:
 
 def _outline(left: float, top: float, right: float, bottom: float) -> NDArray[np.float64]:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])
+
+
+def _within(corners: tuple[float, float, float, float], rect: Rect) -> tuple[float, float, float, float]:
+    """Cut a box at a rectangle: what is outside of it is not seen, and could be endless."""
+    left, top, right, bottom = corners
+    return max(left, rect.left), max(top, rect.top), min(right, rect.right), min(bottom, rect.bottom)
 
 
 def _hatching(left: float, top: float, right: float, bottom: float) -> list[NDArray[np.float64]]:

@@ -70,5 +70,6 @@ def _letter(character: str) -> str:
         return ""
     if character.isspace() or category in {"Cc", "Zs"}:
         return " "
-    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if " " <= part <= "~")
+    parts = unicodedata.normalize("NFKD", character)
+    plain = "".join(part for part in parts if " " <= part <= "~" or part in _SIGNS)
     return plain or "?"

@@ -63,7 +63,7 @@ def _draw_line(canvas: Canvas, axes: Axes, line: Line, color: Color, *, dashed: 
     finite = np.isfinite(line.x) & np.isfinite(line.y)
     places = axes.place(np.asarray(line.x, dtype=np.float64), np.asarray(line.y, dtype=np.float64))
     if line.points:
-        radius, opacity = (1.2, 0.45) if len(line.x) > _CLOUD else (2.6, 0.9)
+        radius, opacity = (1.2, 0.45) if len(line.x) > _CLOUD else (2.6, 1.0)
         canvas.dots(places[finite], axes.rect, color, radius=radius, opacity=opacity)
         return
     pieces = [places[start:stop] for start, stop in _runs(finite) if stop - start > 1]

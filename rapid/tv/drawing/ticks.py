@@ -20,7 +20,7 @@ def nice_ticks(low: float, high: float, target: int = 5) -> list[float]:
         return []
     step = _nice_step(span / max(target, 1))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    if last - first > 4 * target:  # the range is below the resolution of its own numbers
+    if step <= 1e-12 * max(abs(low), abs(high)):  # below the resolution of the numbers themselves
         return []
     return [index * step for index in range(first, last + 1)]
 
@@ -30,11 +30,11 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     largest = max((abs(tick) for tick in ticks), default=0.0)
     if largest == 0.0:
         return ["0" for _ in ticks]
+    step = min((b - a for a, b in pairwise(ticks)), default=largest / 10)
     if largest < 1e-3 or largest >= 1e15:
-        return [_scientific(tick) for tick in ticks]
+        return [_scientific(tick, largest, step) for tick in ticks]
     scale, suffix = next(((1e3 if s == "k" else scale, s) for scale, s in _PREFIXES if largest >= scale), (1.0, ""))
-    step = min((b - a for a, b in pairwise(ticks)), default=largest) / scale
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    decimals = max(0, -math.floor(math.log10(step / scale) + 1e-9))
     return [f"{tick / scale:.{decimals}f}{suffix}" if abs(tick) > 1e-12 * largest else "0" for tick in ticks]
 
 
@@ -43,6 +43,10 @@ def _nice_step(rough: float) -> float:
     return next((nice * power for nice in _STEPS if nice * power >= rough * (1 - 1e-9)), 10 * power)
 
 
-def _scientific(value: float) -> str:
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return "0" if value == 0 else f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+def _scientific(value: float, largest: float, step: float) -> str:
+    """Write a value with one power of ten for all labels, that of the largest."""
+    if value == 0:
+        return "0"
+    power = math.floor(math.log10(largest) + 1e-9)
+    decimals = max(0, power - math.floor(math.log10(step) + 1e-9))
+    return f"{value / 10.0**power:.{decimals}f}e{power}"

@@ -1,0 +1,148 @@
+"""The numbers of the table: right, with units, and with reasons where they are missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy import units
+
+from rapid.analyses.imexam import analysis as imexam
+from rapid.analyses.quicklook import analysis
+from rapid.processing.analysis import Analysis
+from rapid.processing.findings import Finding, Quality
+from rapid.processing.frame import Mask, Psf, Study
+from tests.support.studies import Star, make_info, make_study, with_image
+
+ALWAYS = {
+    "psf_fwhm": "PSF FWHM",
+    "psf_effective_fwhm": "PSF effective FWHM",
+    "psf_e1": "PSF e1",
+    "psf_e2": "PSF e2",
+    "psf_star_count": "PSF star count",
+    "sky_mean": "Sky mean",
+    "sky_rms": "Sky RMS",
+    "n_sources": "Sources",
+    "n_saturated": "Saturated pixels",
+    "n_bad": "Bad pixels",
+    "postisr_pixel_median": "PostISR pixel median",
+    "dead_amplifiers": "Dead amplifiers",
+    "dead_amplifier_names": "Dead amplifier names",
+    "bias_level": "Bias level",
+    "read_noise": "Read noise",
+}
+
+
+def found(study: Study) -> dict[str, Finding]:
+    return {finding.name: finding for finding in analysis.run(study).findings}
+
+
+def test_it_is_an_analysis_of_everything() -> None:
+    assert isinstance(analysis, Analysis)
+    assert all(analysis.applies(make_info(kind)) for kind in ("bias", "flat", "science", "unknown"))
+
+
+def test_a_sky_frame() -> None:
+    study = make_study([Star(60, 60, 1e6), Star(200, 150, 9e7)])
+    values = found(study)
+    assert {name: finding.label for name, finding in values.items()} == ALWAYS
+    assert values["psf_fwhm"].value == pytest.approx(8.0 * 0.095695, rel=1e-3)
+    assert values["psf_fwhm"].uncertainty == pytest.approx(0.02 * 0.095695)
+    assert values["psf_effective_fwhm"].value == pytest.approx(8.4 * 0.095695)
+    assert values["psf_fwhm"].n == values["psf_star_count"].value == 1
+    assert (values["psf_e1"].value, values["psf_e2"].value) == (0.01, -0.02)
+    assert (values["sky_mean"].value, values["sky_mean"].uncertainty) == (300.0, 0.1)
+    assert values["sky_rms"].value == pytest.approx(math.sqrt(364.0))
+    assert values["n_sources"].value == 2
+    assert values["n_saturated"].value == np.count_nonzero(study.frame.mask & Mask.SATURATED) > 0
+    assert values["postisr_pixel_median"].value == pytest.approx(np.median(study.frame.image), abs=1.0)
+    assert (values["bias_level"].value, values["read_noise"].value) == (25_000.0, 8.0)
+    assert (values["dead_amplifiers"].value, values["dead_amplifier_names"].value) == (0, "none")
+
+
+@pytest.mark.parametrize(("kind", "level"), [("bias", 0.0), ("dark", 3.0), ("flat", 30_000.0)])
+def test_a_calibration_has_a_level_and_noise_and_says_why_it_has_no_sky(kind: str, level: float) -> None:
+    values = found(make_study(observation_type=kind, sky=level))
+    assert values["calib_level"].value == pytest.approx(level, abs=0.2 + level * 1e-4)
+    assert values["calib_noise"].value == pytest.approx(math.sqrt(level + 64.0), rel=0.02)
+    assert values["calib_level"].n == 4
+    for name in (
+        "psf_fwhm",
+        "psf_effective_fwhm",
+        "psf_e1",
+        "psf_e2",
+        "psf_star_count",
+        "sky_mean",
+        "sky_rms",
+        "n_sources",
+    ):
+        assert values[name].quality is Quality.MISSING
+        assert values[name].reason == f"a {kind} shows no sky"
+
+
+def test_a_bias_has_no_sky_although_its_level_was_measured() -> None:
+    sky = make_study().background
+    values = found(replace(make_study(observation_type="bias"), background=sky, why_not=""))
+    assert values["sky_mean"].reason == values["sky_rms"].reason == "a bias shows no sky"
+
+
+def test_dead_amplifiers_are_named_and_left_out() -> None:
+    values = found(make_study(observation_type="flat", sky=30_000.0, dead=["C01", "C10"]))
+    assert values["dead_amplifiers"].value == 2
+    assert values["dead_amplifier_names"].value == "C10, C01"
+    assert values["calib_level"].value == pytest.approx(30_000.0, rel=1e-3)
+    assert values["postisr_pixel_median"].value == pytest.approx(30_000.0, rel=1e-3)
+    assert values["n_bad"].value == 2 * 120 * 160
+    assert values["read_noise"].n == 2
+
+
+def test_when_every_amplifier_is_dead() -> None:
+    values = found(make_study(observation_type="bias", dead=["C00", "C01", "C10", "C11"]))
+    assert values["bias_level"].reason == "no live amplifier has a measured overscan"
+    assert values["calib_noise"].reason == "no live amplifier has a measured bias"
+    assert values["postisr_pixel_median"].reason == "no pixel of the frame is usable"
+
+
+def test_a_psf_that_could_not_be_had() -> None:
+    study = make_study([Star(60, 60)])
+    values = found(replace(study, psf=Psf(math.nan, math.nan, math.nan, math.nan, 0, "no star is bright enough")))
+    assert values["psf_fwhm"].reason == "no star is bright enough"
+    assert values["psf_star_count"].value == 0
+
+
+def test_a_background_that_is_not_a_number() -> None:
+    study = make_study([Star(60, 60)])
+    assert study.background is not None
+    values = found(replace(study, background=replace(study.background, level=math.nan, noise_error=math.nan)))
+    assert values["sky_mean"].reason == "the sky is not a number"
+    assert values["sky_rms"].uncertainty is None
+    assert values["sky_rms"].quality is Quality.GOOD
+
+
+def test_a_frame_without_pixels() -> None:
+    study = make_study([])
+    values = found(with_image(study, np.full((240, 320), np.nan, np.float32)))
+    assert values["postisr_pixel_median"].value is None
+
+
+def test_columns_never_change_their_type_unit_or_label() -> None:
+    good, bad = found(make_study([Star(60, 60)])), found(make_study(observation_type="bias"))
+    for name in ALWAYS:
+        assert (good[name].unit, good[name].label, good[name].description) == (
+            bad[name].unit,
+            bad[name].label,
+            bad[name].description,
+        )
+        if bad[name].value is not None:
+            assert type(good[name].value) is type(bad[name].value)
+
+
+@pytest.mark.parametrize("kind", ["bias", "flat", "science"])
+def test_every_finding_has_a_unit_that_can_be_read_and_a_description(kind: str) -> None:
+    study = make_study([Star(60, 60)], observation_type=kind)
+    for finding in (*analysis.run(study).findings, *imexam.run(study).findings):
+        units.Unit(finding.unit)
+        assert finding.description
+        assert finding.label
