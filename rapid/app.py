@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import structlog
 
@@ -42,6 +43,9 @@ _log = structlog.get_logger(__name__)
 INSPECTION = timedelta(seconds=5)
 """How often the service looks at itself: ledger reachable, workers up, anything waiting that nobody queued."""
 
+SILENCE = timedelta(seconds=60)
+"""A part that has not been heard of for so long hangs: a look takes milliseconds, a busy database some seconds."""
+
 Announce = Callable[[str], None]
 
 
@@ -60,13 +64,14 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
     LedgerError, NotAvailable, WorkerDied
         If something indispensable cannot be had.
     """
-    source = _directory(settings)
     notifier = Notifier.from_environment()
     health = Health()
+    source = _directory(settings, health)
     async with _line(settings) as line:
         recovered = await line.pipeline.recover()
-        health.expect("ledger")
-        health.expect("workers")
+        health.expect("ledger", deadline=SILENCE)
+        health.expect("workers", deadline=SILENCE)
+        health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
 
         def up(url: str) -> None:
             notifier.ready(f"page at {url}")
@@ -172,7 +177,7 @@ async def replay(
 async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Announce = lambda _: None) -> None:
     """Show what a daemon beside us, or an earlier one, has written, until `stop` is set. Nothing is changed."""
     health = Health()
-    health.expect("ledger")
+    health.expect("ledger", deadline=SILENCE)
     notifier = Notifier.from_environment()
     store = open_store(settings.gallery_url, settings.gallery.plain_options())
 
@@ -285,17 +290,25 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _directory(settings: Settings) -> DirectorySource:
+def _directory(settings: Settings, health: Health) -> DirectorySource:
     url = canonical_url(settings.archive.url)
     if not url.startswith("file:"):
         msg = f"archive.url: only a directory can be watched, found {url}; `rapid replay` reads a bucket"
         raise ConfigError(msg)
+
+    def looked(why: str) -> None:
+        if why:
+            health.fail("source", why)
+        else:
+            health.beat("source")
+
     return DirectorySource(
-        Path(settings.archive.url.removeprefix("file://")).expanduser(),
+        Path(unquote(urlsplit(url).path)),
         is_complete=is_complete,
         rescan=settings.archive.rescan,
         live_window=settings.pipeline.live_window,
         force_polling=settings.archive.polling,
+        looked=looked,
     )
 
 

@@ -73,6 +73,8 @@ class DirectorySource:
         Most announcements in a batch.
     clock
         Tells the time, UTC.
+    looked
+        Is told after each look through the whole directory why it failed, or nothing (an empty word) when it did not.
     """
 
     name = "directory"
@@ -89,7 +91,9 @@ class DirectorySource:
         force_polling: bool = False,
         batch_size: int = 50,
         clock: Callable[[], datetime] = _now,
+        looked: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self.looked = looked
         self.root, self.is_complete = root, is_complete
         self.quiet, self.give_up_after = quiet.total_seconds(), give_up_after.total_seconds()
         self.rescan, self.live_window = rescan.total_seconds(), live_window
@@ -185,6 +189,7 @@ class _Life:
             if not self._missing:
                 _log.warning("waiting for the directory", error=str(error))
             self._missing = True
+            self._source.looked(str(error))
             return
         if self._missing:
             _log.info("the directory is back", root=str(self._source.root))
