@@ -196,6 +196,7 @@ class _Life:
         self._take(look, aged=self._first)
         self._complain(look)
         self._first = self._missing = False
+        self._source.looked("")
 
     async def _look_at(self, second: set[str]) -> None:
         """Look where something was heard; and again, where it was a directory: it may have been filled unheard."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -62,6 +63,35 @@ def fetch(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def fetched_well(url: str) -> tuple[int, str]:
+    """Fetch until the answer is good: the first look through the directory comes soon after the page is up."""
+    end = time.monotonic() + 20
+    while (answer := fetch(url))[0] != 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    return answer
+
+
+def test_a_directory_that_is_not_there_makes_the_service_not_ready(tmp_path: Path, systemd: socket.socket) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "rapid.toml").write_text('[archive]\nrescan = "1s"\n')
+    words = ("--state", str(tmp_path / "state"), "--port", "0", "--config", str(tmp_path / "rapid.toml"))
+    with service(tmp_path, "run", str(tmp_path / "raw"), *words, "--workers", "1") as daemon:
+        page = heard(systemd, "READY=1").partition("STATUS=page at ")[2].rstrip("/")
+        assert fetched_well(f"{page}/readyz")[0] == 200
+        (tmp_path / "raw").rmdir()
+        end = time.monotonic() + 20
+        while fetch(f"{page}/readyz")[0] == 200 and time.monotonic() < end:
+            time.sleep(0.1)
+        status, body = fetch(f"{page}/readyz")
+        assert status == 503
+        assert str(tmp_path / "raw") in body
+        assert fetch(f"{page}/livez")[0] == 200
+        (tmp_path / "raw").mkdir()
+        assert fetched_well(f"{page}/readyz")[0] == 200
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(60) == 0
+
+
 def test_the_daemon_and_a_display_beside_it_tell_how_they_are(tmp_path: Path, systemd: socket.socket) -> None:
     (tmp_path / "raw").mkdir()
     state = ("--state", str(tmp_path / "state"), "--port", "0")
@@ -69,9 +99,10 @@ def test_the_daemon_and_a_display_beside_it_tell_how_they_are(tmp_path: Path, sy
         page = heard(systemd, "READY=1").partition("STATUS=page at ")[2].rstrip("/")
         assert heard(systemd, "WATCHDOG=1")
         for question in ("livez", "readyz"):
-            status, body = fetch(f"{page}/{question}")
+            status, body = fetched_well(f"{page}/{question}")
             assert status == 200, body
-            assert {part["name"] for part in json.loads(body)["components"]} >= {"loop", "ledger", "workers"}
+            parts = {part["name"] for part in json.loads(body)["components"]}
+            assert parts >= {"loop", "ledger", "workers", "source"}
         values = {
             sample.name: sample.value
             for family in text_string_to_metric_families(fetch(f"{page}/metrics")[1])
