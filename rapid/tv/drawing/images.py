@@ -49,10 +49,12 @@ def draw_image(canvas: Canvas, rect: Rect, panel: ImagePanel) -> None:
 
 
 def draw_scale(canvas: Canvas, rect: Rect, panel: ImagePanel) -> None:
-    """Draw all greys from black to white, with the values that some of them stand for."""
+    """Draw all greys from black to white, with the values that some of them stand for where there is a range."""
     bar = np.rint(np.linspace(255, 0, rect.height)).astype(np.uint8)
     canvas.paste(Image.fromarray(np.repeat(bar[:, None], rect.width, axis=1)), rect)
     canvas.frame(rect, HAIRLINE)
+    if not (math.isfinite(panel.high - panel.low) and panel.high > panel.low):
+        return
     fractions = np.linspace(0.0, 1.0, _SCALE_STEPS + 1)
     for fraction, label in zip(fractions, _scale_labels(_unstretched(fractions, panel)), strict=True):
         row = rect.bottom - 1 - round(float(fraction) * (rect.height - 1))

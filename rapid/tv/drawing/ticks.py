@@ -8,21 +8,22 @@ from itertools import pairwise
 
 __all__ = ["nice_ticks", "tick_labels"]
 
-_STEPS = (1.0, 2.0, 5.0, 10.0)
+_STEPS = (10.0, 5.0, 2.0, 1.0, 0.5)
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
 """A prefix begins to pay at 10 000: four digits are read as quickly as ``1.5k``."""
 
 
 def nice_ticks(low: float, high: float, target: int = 5) -> list[float]:
-    """Return about `target` multiples of 1, 2 or 5 times a power of ten within [low, high]; none if the range is empty."""
+    """Return about `target` multiples of 1, 2 or 5 times a power of ten within [low, high], at least two of them.
+
+    None if the range is empty or below the resolution of its own numbers.
+    """
     span = high - low
-    if not (math.isfinite(span) and span > 0):
+    if not (math.isfinite(span) and span > 1e-11 * max(abs(low), abs(high))):
         return []
-    step = _nice_step(span / max(target, 1))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    if step <= 1e-12 * max(abs(low), abs(high)):  # below the resolution of the numbers themselves
-        return []
-    return [index * step for index in range(first, last + 1)]
+    power = 10.0 ** math.floor(math.log10(span / max(target, 1)))
+    rows = [_multiples(nice * power, low, high) for nice in _STEPS]
+    return min((row for row in rows if len(row) >= 2), key=lambda row: abs(len(row) - target))
 
 
 def tick_labels(ticks: Sequence[float]) -> list[str]:
@@ -38,9 +39,9 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     return [f"{tick / scale:.{decimals}f}{suffix}" if abs(tick) > 1e-12 * largest else "0" for tick in ticks]
 
 
-def _nice_step(rough: float) -> float:
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next((nice * power for nice in _STEPS if nice * power >= rough * (1 - 1e-9)), 10 * power)
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [index * step for index in range(first, last + 1)]
 
 
 def _scientific(value: float, largest: float, step: float) -> str:
