@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, median_filter
+from scipy.ndimage import distance_transform_edt, map_coordinates, median_filter
 
 from rapid.processing.frame import Background, Frame, Mask
 from rapid.processing.jit import compiled
 from rapid.processing.statistics import clipped
 
-__all__ = ["BOX", "background_of", "measure_background", "subtract_background"]
+__all__ = ["BOX", "background_of", "measure_background", "sky_at", "subtract_background"]
 
 BOX: Final = 128
 """Side of a box of the coarse map [pixel]: 12 arcsec on LATISS, several times the seeing disk, much less than the
@@ -62,33 +63,42 @@ def background_of(image: NDArray[np.float32], bad: NDArray[np.bool_], *, box: in
     good = np.isfinite(levels)
     if not good.any():
         return Background(math.nan, math.nan, math.nan, math.nan, levels.astype(np.float32), box)
-    level, noise = float(np.median(levels[good])), float(np.median(noises[good]))
-    n = int(counts[good].sum())
-    mesh = median_filter(_fill(levels, good), size=3, mode="nearest").astype(np.float32)
+    mesh = _smoothed(_fill(levels, good))
     mesh.flags.writeable = False
+    level = float(np.median(levels[good]))
+    noise = float(np.median(_without_slope(noises, mesh)[good]))
+    n = int(counts[good].sum())
     return Background(level, _MEDIAN_LOSS * noise / math.sqrt(n), noise, noise / math.sqrt(2 * n), mesh, box)
 
 
+def sky_at(
+    background: Background, x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Read the sky [electron] at some places [pixel] of the map of an image of this shape."""
+    places = [
+        (np.asarray(place) + 0.5) * boxes / size - 0.5
+        for place, boxes, size in zip((y, x), background.mesh.shape, shape, strict=True)
+    ]
+    return np.asarray(map_coordinates(background.mesh.astype(np.float64), places, order=1, mode="nearest"))
+
+
 def subtract_background(image: NDArray[np.float32], background: Background) -> NDArray[np.float32]:
-    """Take the sky off an image: the map is interpolated between the centres of its boxes. NaN becomes 0."""
+    """Take the sky off an image: the map is linear between and beyond the centres of its boxes. NaN becomes 0."""
     result = np.empty(image.shape, np.float32)
-    _subtract(image, np.ascontiguousarray(background.mesh), background.box, result)
+    _subtract(image, np.ascontiguousarray(background.mesh), result)
     return result
 
 
 def _boxes(
     image: NDArray[np.float32], bad: NDArray[np.bool_], box: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    ny, nx = image.shape
-    rows, columns = max(1, round(ny / box)), max(1, round(nx / box))
-    shape = (rows, columns)
+    edges = [_edges(size, box) for size in image.shape]
+    shape = (len(edges[0]) - 1, len(edges[1]) - 1)
     levels, noises = np.full(shape, np.nan), np.full(shape, np.nan)
     counts = np.zeros(shape, np.int64)
-    buffer = np.empty((box * 2) ** 2, np.float32)
-    for row in range(rows):
-        y0, y1 = row * box, ny if row == rows - 1 else (row + 1) * box
-        for column in range(columns):
-            x0, x1 = column * box, nx if column == columns - 1 else (column + 1) * box
+    buffer = np.empty((2 * box) ** 2, np.float32)
+    for row, (y0, y1) in enumerate(pairwise(edges[0])):
+        for column, (x0, x1) in enumerate(pairwise(edges[1])):
             n = _gather(image[y0:y1, x0:x1], bad[y0:y1, x0:x1], buffer)
             if n >= _USABLE * (y1 - y0) * (x1 - x0):
                 seen = clipped(buffer[:n])
@@ -97,16 +107,40 @@ def _boxes(
     return levels, noises, counts
 
 
+def _edges(size: int, box: int) -> list[int]:
+    """Cut a side into boxes of the same size, as near to the wanted one as that allows."""
+    boxes = max(1, round(size / box))
+    return [round(size * i / boxes) for i in range(boxes + 1)]
+
+
 def _mode(mean: float, median: float, sigma: float) -> float:
     if sigma > 0 and abs(mean - median) < _MODE_LIMIT * sigma:
         return 2.5 * median - 1.5 * mean
     return median
 
 
+def _without_slope(noises: NDArray[np.float64], mesh: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Take from the scatter in a box what a sloping sky adds: slope^2 / 12 for a slope given per box."""
+    slope = np.zeros(mesh.shape)
+    for axis in (axis for axis in (0, 1) if mesh.shape[axis] > 1):
+        slope += np.gradient(mesh.astype(np.float64), axis=axis) ** 2
+    return np.sqrt(np.maximum(noises**2 - slope / 12, 0))
+
+
 def _fill(levels: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Give empty boxes the level of the nearest one that has any."""
     nearest = distance_transform_edt(~good, return_distances=False, return_indices=True)
     return np.asarray(levels[tuple(nearest)], np.float64)
+
+
+def _smoothed(levels: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Take the running median over 3 x 3 boxes of a map that goes on beyond its edges as it comes to them."""
+    for axis in (axis for axis in (0, 1) if levels.shape[axis] > 1):
+        widths = [(1, 1) if i == axis else (0, 0) for i in (0, 1)]
+        levels = np.pad(levels, widths, mode="reflect", reflect_type="odd")
+    smooth = median_filter(levels, size=3, mode="nearest").astype(np.float32)
+    inner = [slice(1, -1) if size > 1 else slice(None) for size in levels.shape]
+    return np.ascontiguousarray(smooth[tuple(inner)])
 
 
 @compiled
@@ -122,24 +156,25 @@ def _gather(image: NDArray[np.float32], bad: NDArray[np.bool_], buffer: NDArray[
 
 
 @compiled
-def _subtract(image: NDArray[np.float32], mesh: NDArray[np.float32], box: int, result: NDArray[np.float32]) -> None:
-    """Subtract the map, linear between the centres of boxes and flat beyond the outermost ones."""
+def _subtract(image: NDArray[np.float32], mesh: NDArray[np.float32], result: NDArray[np.float32]) -> None:
     ny, nx = image.shape
-    line = np.empty(mesh.shape[1], np.float32)
+    rows, columns = mesh.shape
+    line = np.empty(columns, np.float32)
     for y in range(ny):
-        row, below, above = _between(y, box, mesh.shape[0])
-        for column in range(mesh.shape[1]):
-            line[column] = mesh[row, column] * below + mesh[min(row + 1, mesh.shape[0] - 1), column] * above
+        row, part = _between(y, ny, rows)
+        for column in range(columns):
+            next_row = mesh[min(row + 1, rows - 1), column]
+            line[column] = mesh[row, column] + part * (next_row - mesh[row, column])
         for x in range(nx):
-            column, left, right = _between(x, box, mesh.shape[1])
-            sky = line[column] * left + line[min(column + 1, line.size - 1)] * right
+            column, part = _between(x, nx, columns)
+            sky = line[column] + part * (line[min(column + 1, columns - 1)] - line[column])
             value = image[y, x] - sky
             result[y, x] = value if np.isfinite(value) else np.float32(0.0)
 
 
 @compiled
-def _between(position: int, box: int, boxes: int) -> tuple[int, np.float32, np.float32]:
-    """Index of the box whose centre is at or before a pixel, and the weights of it and the next."""
-    place = min(max((position + 0.5) / box - 0.5, 0.0), boxes - 1.0)
-    index = int(place)
-    return index, np.float32(1.0 - (place - index)), np.float32(place - index)
+def _between(position: int, size: int, boxes: int) -> tuple[int, np.float32]:
+    """Index of the box whose centre is before a pixel, and how far it is to the next: outside 0 to 1 near the edges."""
+    place = (position + 0.5) * boxes / size - 0.5
+    index = min(max(int(place), 0), max(boxes - 2, 0))
+    return index, np.float32(place - index)

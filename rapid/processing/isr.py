@@ -202,7 +202,9 @@ def _recipe(readouts: list[_Readout], statistics: tuple[AmplifierStatistics, ...
     dead = ", ".join(seen.name for seen in statistics if seen.dead)
     full = sum(seen.n_saturated for seen in statistics)
     return (
-        Step("serial overscan", True, f"row medians of {overscan - LEADING} columns, {bled} rows taken from neighbours"),
+        Step(
+            "serial overscan", True, f"row medians of {overscan - LEADING} columns, {bled} rows taken from neighbours"
+        ),
         Step("parallel overscan", below > LEADING, f"smoothed column medians of {max(below - LEADING, 0)} rows"),
         Step("saturation", True, f"{full} pixels masked"),
         Step("gain", True, "nominal"),

@@ -23,6 +23,9 @@ _REACH: Final = 5.0
 _FINE: Final = 2.5
 """Standard deviation of the core [pixel] from which on not every pixel is needed to know the profile."""
 
+_SKY_TRUST: Final = 0.05
+"""How far the sky at a star may be from its level, in standard deviations of a pixel: one electron or so."""
+
 _BETAS: Final = (1.1, 30.0)
 _SETTLED: Final = 1e-5
 _GIVE_UP: Final = 1e8
@@ -34,6 +37,7 @@ def fit_moffats(
     y: NDArray[np.float64],
     moments: NDArray[np.float64],
     *,
+    sky: NDArray[np.float64],
     noise: float,
 ) -> NDArray[np.float64]:
     """Fit a Moffat profile to each star, by weighted least squares (Levenberg-Marquardt).
@@ -41,13 +45,14 @@ def fit_moffats(
     Parameters
     ----------
     image
-        electron, shape (ny, nx), with the sky: it is fitted. NaN is left out.
+        electron, shape (ny, nx), with the sky. NaN is left out.
     x, y
         Centres [pixel].
     moments
         xx, yy, xy [square pixel] that give the ellipse, shape (stars, 3).
-    noise
-        Standard deviation of the sky [electron]; the star's own photons are added to it.
+    sky, noise
+        Level at each star and standard deviation of the sky [electron]; the star's own photons are added to it. The sky
+        is fitted too, but held near its level: free, it would take the wings of the star.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def fit_moffats(
         `effective_width`), all in pixels; NaN where the fit failed.
     """
     fits = np.empty((len(x), 3))
-    _fit_all(image, x, y, np.ascontiguousarray(moments), noise, fits)
+    _fit_all(image, x, y, np.ascontiguousarray(moments), sky, noise, fits)
     return fits
 
 
@@ -76,12 +81,13 @@ def _fit_all(  # noqa: PLR0917 - compiled functions take their arguments by posi
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     moments: NDArray[np.float64],
+    sky: NDArray[np.float64],
     noise: float,
     fits: NDArray[np.float64],
 ) -> None:
     for i in range(x.size):
         radii, values, n = _pixels(image, x[i], y[i], moments[i])
-        fits[i] = _fit(radii[:n], values[:n], noise, math.sqrt(_size(moments[i])))
+        fits[i] = _fit(radii[:n], values[:n], sky[i], noise, math.sqrt(_size(moments[i])))
 
 
 @compiled
@@ -115,7 +121,9 @@ def _pixels(
 
 
 @compiled
-def _fit(squares: NDArray[np.float64], values: NDArray[np.float64], noise: float, sigma: float) -> NDArray[np.float64]:
+def _fit(
+    squares: NDArray[np.float64], values: NDArray[np.float64], sky: float, noise: float, sigma: float
+) -> NDArray[np.float64]:
     """Fit amplitude, log FWHM, log beta and pedestal; return FWHM, its error, and the effective width.
 
     Twice: with equal weights, then with those of the variance that the first fit predicts. Weights from the pixels
@@ -124,13 +132,14 @@ def _fit(squares: NDArray[np.float64], values: NDArray[np.float64], noise: float
     width = 2.3548 * sigma
     if squares.size < 12:
         return np.full(3, np.nan)
-    p = np.array([values.max() - values.min(), math.log(width), math.log(3.0), values.min()])
+    p = np.array([values.max() - sky, math.log(width), math.log(3.0), sky])
     weights = np.full(squares.size, 1.0 / (noise * noise))
-    p, matrix = _minimise(squares, values, weights, p)
+    prior = np.array([sky, 1.0 / (_SKY_TRUST * noise) ** 2])
+    p, matrix = _minimise(squares, values, weights, p, prior)
     for i in range(squares.size):
         light = p[0] * (1.0 + squares[i] * _scale(p)) ** -math.exp(p[2])
         weights[i] = 1.0 / (noise * noise + max(light, 0.0))
-    p, matrix = _minimise(squares, values, weights, p)
+    p, matrix = _minimise(squares, values, weights, p, prior)
     fwhm = math.exp(p[1])
     variance = np.empty(4)
     unit = np.array([0.0, 1.0, 0.0, 0.0])
@@ -148,11 +157,15 @@ def _scale(p: NDArray[np.float64]) -> float:
 
 @compiled
 def _minimise(
-    squares: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64], p: NDArray[np.float64]
+    squares: NDArray[np.float64],
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    p: NDArray[np.float64],
+    prior: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Run Levenberg-Marquardt from p; return the parameters and the normal matrix there."""
     matrix, vector = np.empty((4, 4)), np.empty(4)
-    cost = _normal_equations(squares, values, weights, p, matrix, vector)
+    cost = _normal_equations(squares, values, weights, p, prior, matrix, vector)
     damping = 1e-3
     for _ in range(_ITERATIONS):
         damped = matrix.copy()
@@ -164,7 +177,7 @@ def _minimise(
         trial = p + step
         trial[2] = min(max(trial[2], math.log(_BETAS[0])), math.log(_BETAS[1]))
         new_matrix, new_vector = np.empty((4, 4)), np.empty(4)
-        new_cost = _normal_equations(squares, values, weights, trial, new_matrix, new_vector)
+        new_cost = _normal_equations(squares, values, weights, trial, prior, new_matrix, new_vector)
         if abs(trial[1] - p[1]) < 1.0 and new_cost <= cost:
             settled = abs(trial[1] - p[1]) < _SETTLED
             p, matrix, vector, cost = trial, new_matrix, new_vector, new_cost
@@ -214,10 +227,14 @@ def _normal_equations(  # noqa: PLR0917 - compiled functions take their argument
     values: NDArray[np.float64],
     weights: NDArray[np.float64],
     p: NDArray[np.float64],
+    prior: NDArray[np.float64],
     matrix: NDArray[np.float64],
     vector: NDArray[np.float64],
 ) -> float:
-    """Build J^T W J and J^T W r at the parameters p; return chi squared."""
+    """Build J^T W J and J^T W r at the parameters p; return chi squared.
+
+    `prior` is what the pedestal is held to, and with what weight.
+    """
     amplitude, beta, pedestal, scale = p[0], math.exp(p[2]), p[3], _scale(p)
     power = 2.0 ** (1.0 / beta)
     root_slope = -math.log(2.0) * power / (beta * beta * (power - 1.0))
@@ -237,4 +254,7 @@ def _normal_equations(  # noqa: PLR0917 - compiled functions take their argument
             vector[k] += weights[i] * slope[k] * residual
             for m in range(4):
                 matrix[k, m] += weights[i] * slope[k] * slope[m]
-    return cost
+    matrix[3, 3] += prior[1]
+    vector[3] += prior[1] * (prior[0] - pedestal)
+    off = prior[0] - pedestal
+    return float(cost + prior[1] * off * off)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.processing.background import sky_at
 from rapid.processing.frame import Background, Frame, Psf, Sources
 from rapid.processing.moffat import fit_moffats
 
@@ -41,7 +42,8 @@ def psf_of(image: NDArray[np.float32], background: Background, sources: Sources)
     if chosen.size == 0:
         return no_psf(sources.reason or "no single unsaturated star")
     moments = np.column_stack([sources.xx[chosen], sources.yy[chosen], sources.xy[chosen]])
-    fits = fit_moffats(image, sources.x[chosen], sources.y[chosen], moments, noise=background.noise)
+    sky = sky_at(background, sources.x[chosen], sources.y[chosen], image.shape)
+    fits = fit_moffats(image, sources.x[chosen], sources.y[chosen], moments, sky=sky, noise=background.noise)
     good = _alike(fits[:, 0])
     if not good.any():
         return no_psf(f"none of {chosen.size} stars could be fitted")

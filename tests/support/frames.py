@@ -91,7 +91,7 @@ def draw(field: Field, shape: tuple[int, int]) -> Drawn:
     x, y = chance.uniform(0, nx - 1, field.stars), chance.uniform(0, ny - 1, field.stars)
     low, high = field.fluxes
     flux = low * (high / low) ** chance.uniform(0, 1, field.stars)
-    light = np.full(shape, field.sky)
+    light = np.full(shape, float(field.sky))
     for star in zip(x, y, flux, strict=True):
         add_star(light, *star, field)
     return Drawn(light, x, y, flux)

@@ -1,0 +1,88 @@
+"""The width and shape of Moffat stars are recovered over the seeing of a whole year."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from rapid.processing.background import background_of
+from rapid.processing.frame import Psf, Sources
+from rapid.processing.moffat import effective_width, fit_moffats
+from rapid.processing.psf import psf_of
+from rapid.processing.sources import detect_in, no_sources
+from tests.support.frames import Field, draw, latiss
+
+SHAPE = (1400, 1400)
+
+
+def measure(field: Field, shape: tuple[int, int] = SHAPE) -> Psf:
+    chance = np.random.default_rng(field.seed + 100)
+    image = (chance.poisson(draw(field, shape).light) + chance.normal(0, 9, shape)).astype(np.float32)
+    none = np.zeros(shape, np.bool_)
+    sky = background_of(image, none)
+    return psf_of(image, sky, detect_in(image, none, none, sky))
+
+
+@pytest.mark.parametrize("seeing", [0.7, 0.9, 1.2, 1.6, 2.0])
+@pytest.mark.parametrize("beta", [2.5, 3.5, 5.0])
+def test_seeing_is_unbiased(seeing: float, beta: float) -> None:
+    fwhm = seeing / latiss().pixel_scale
+    found = measure(Field(fwhm=fwhm, beta=beta, stars=60, fluxes=(3e4, 8e5), seed=int(10 * seeing + beta)))
+    assert found.fwhm == pytest.approx(fwhm, rel=0.02)
+    assert abs(found.fwhm - fwhm) < 5 * found.fwhm_error + 0.005 * fwhm
+    assert found.n_stars > 10
+    alpha = fwhm / (2 * math.sqrt(2 ** (1 / beta) - 1))
+    assert found.effective_fwhm == pytest.approx(effective_width(alpha, beta), rel=0.03)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, math.pi / 4, 1.2, 2.6])
+def test_ellipticity_is_recovered(angle: float) -> None:
+    field = Field(fwhm=11, q=0.85, angle=angle, stars=60, fluxes=(3e4, 8e5), seed=int(10 * angle))
+    found = measure(field)
+    assert (found.e1, found.e2) == pytest.approx(field.ellipticity, abs=0.01)
+    assert found.fwhm == pytest.approx(11, rel=0.02)
+
+
+def test_errors_are_those_of_repeated_measurements() -> None:
+    fields = [Field(fwhm=10, stars=40, fluxes=(2e4, 2e5), seed=seed) for seed in range(12)]
+    found = [measure(field, (900, 900)) for field in fields]
+    scatter = np.std([psf.fwhm for psf in found], ddof=1)
+    claimed = np.median([psf.fwhm_error for psf in found])
+    assert 0.4 < scatter / claimed < 2.5
+
+
+def test_one_star_is_enough_and_its_error_is_that_of_the_fit() -> None:
+    found = measure(Field(fwhm=10, stars=1, fluxes=(3e5, 3e5), seed=5), (600, 600))
+    assert found.n_stars == 1
+    assert found.fwhm == pytest.approx(10, rel=0.02)
+    assert 0 < found.fwhm_error < 0.2
+
+
+def test_without_a_star_it_says_why() -> None:
+    found = measure(Field(stars=0), (600, 600))
+    assert math.isnan(found.fwhm)
+    assert (found.n_stars, found.reason) == (0, "nothing above 5 sigma of the sky")
+    sky = background_of(np.ones((99, 99), np.float32), np.zeros((99, 99), np.bool_))
+    assert psf_of(np.ones((99, 99), np.float32), sky, no_sources("")).reason == "no single unsaturated star"
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, np.nan, -1e30])
+def test_a_star_that_is_not_there_cannot_be_fitted(value: float) -> None:
+    image = np.full((100, 100), value, np.float32)
+    here = np.array([50.0])
+    fits = fit_moffats(image, here, here, np.array([[9.0, 9.0, 0.0]]), sky=np.zeros(1), noise=10.0)
+    assert np.isnan(fits).all()
+    star = np.array([True])
+    sources = Sources(here, here, here, here, here, here * 0 + 9, here * 0 + 9, here * 0, ~star, star)
+    sky = background_of(
+        np.random.default_rng(1).normal(0, 1, (99, 99)).astype(np.float32), np.zeros((99, 99), np.bool_)
+    )
+    assert psf_of(image, sky, sources).reason == "none of 1 stars could be fitted"
+
+
+def test_the_effective_width_of_a_gaussian_is_its_fwhm() -> None:
+    beta = 5000.0
+    alpha = 10 / (2 * math.sqrt(2 ** (1 / beta) - 1))
+    assert effective_width(alpha, beta) == pytest.approx(10, rel=1e-3)
