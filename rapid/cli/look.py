@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rapid.cli.options import AsJson, ConfigFile, StateDir, settings_from
+from rapid.cli.text import shown
 from rapid.ports import Arrival, Counts, DeadLetter, Ledger, State
 
 __all__ = ["add_to"]
@@ -71,7 +72,13 @@ def list_letters(config: ConfigFile = None, state: StateDir = None, as_json: AsJ
         return
     table = Table("id", "when (UTC)", "kind", "what", "why", box=None, header_style="bold")
     for letter in letters:
-        table.add_row(str(letter.id), _clock(letter.at), letter.kind, escape(letter.subject), escape(letter.reason))
+        table.add_row(
+            str(letter.id),
+            _clock(letter.at),
+            letter.kind,
+            escape(shown(letter.subject)),
+            escape(shown(letter.reason)),
+        )
     _console.print(table)
 
 
@@ -89,9 +96,9 @@ def show_letter(
         return
     for name, value in _letter(letter).items():
         if value not in {"", None}:
-            typer.echo(f"{name:>12}  {value}")
+            typer.echo(f"{name:>12}  {shown(str(value), lines=True)}")
     if letter.body:
-        typer.echo(f"{'body':>12}  {letter.body.decode('utf-8', 'backslashreplace')}")
+        typer.echo(f"{'body':>12}  {shown(letter.body.decode('utf-8', 'backslashreplace'), lines=True)}")
 
 
 @_letters.command("retry")
@@ -106,7 +113,7 @@ def retry_letter(
     if as_json:
         typer.echo(json.dumps(_arrival(arrival), default=str))
     else:
-        typer.echo(f"{arrival.key} waits for a worker again")
+        typer.echo(f"{shown(arrival.key)} waits for a worker again")
 
 
 async def _look(
@@ -146,9 +153,11 @@ def _print_status(
     now = datetime.now(UTC)
     for arrival in running:
         waited = (now - arrival.recorded_at).total_seconds()
-        _console.print(f"running: {escape(arrival.key)}, attempt {arrival.attempts}, recorded {waited:.0f} s ago")
+        _console.print(
+            f"running: {escape(shown(arrival.key))}, attempt {arrival.attempts}, recorded {waited:.0f} s ago"
+        )
     for arrival in failed:
-        _console.print(f"[red]failed[/red]: {escape(arrival.error or arrival.key)}")
+        _console.print(f"[red]failed[/red]: {escape(shown(arrival.error or arrival.key))}")
     if counts.failed > len(failed):
         _console.print(f"... and {counts.failed - len(failed)} more; see `rapid dead-letters list`")
     for night in nights[:SHOWN]:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from rapid.cli.options import AsJson, ConfigFile, Gallery, Host, Port, StateDir, WorkerCount, prepare, settings_from
+from rapid.cli.text import shown
 from rapid.config import parse_duration
 
 if TYPE_CHECKING:
@@ -194,6 +195,6 @@ def _tell(report: ReplayReport, *, as_json: bool) -> None:
             f"{report.done} exposures done, {len(report.failed)} failed, {report.known} known before, {report.rejected} refused"
         )
         for key, error in sorted(report.failed.items()):
-            typer.echo(f"  failed: {error or key}")
+            typer.echo(f"  failed: {shown(error or key)}")
     if report.failed or report.rejected:
         raise typer.Exit(1)

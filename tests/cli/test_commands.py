@@ -1,0 +1,151 @@
+"""What the commands say, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rapid.errors import NotFits
+from rapid.events import Rejected
+from rapid.ledger import open_ledger
+from rapid.ports import State
+from tests.support.daemon import rapid
+from tests.support.pipeline import announced, key_of
+
+COMMANDS = ("demo", "simulate", "run", "tv", "replay", "warm", "status", "dead-letters")
+
+
+def tell(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = rapid(*words, check=False)
+    assert done.returncode == code, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A ledger with one exposure waiting, one failed, and one message that was refused."""
+
+    async def fill() -> None:
+        async with open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite") as ledger:
+            now = datetime.now(UTC)
+            await ledger.record([Rejected("directory", "odd\x1b[31mname", "not a usable key", now, b"raw \xff bytes")])
+            recorded = await ledger.record([announced(1), announced(2)])
+            attempt = await ledger.begin(recorded.new[1])
+            assert attempt is not None
+            error = str(NotFits("not FITS", subject=key_of(2), expected="SIMPLE", found="hello"))
+            await ledger.fail(attempt, error=error, detail="Traceback (most recent call last): ...", retry_at=None)
+
+    asyncio.run(fill())
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(command: str) -> None:
+    shown = tell(command, "--help").stdout
+    assert len(shown.splitlines()) > 8
+    if command not in {"dead-letters", "warm"}:
+        assert "--" in shown
+
+
+def test_no_command_shows_the_way() -> None:
+    shown = rapid(check=False)
+    assert all(command in shown.stdout + shown.stderr for command in COMMANDS)
+
+
+def test_status_counts_and_says_why(state: Path) -> None:
+    shown = tell("status", "--state", state, code=1).stdout
+    assert "received 2   waiting 1   running 0   done 0   failed 1" in shown
+    assert re.search(r"failed: .*000002.*not FITS; expected SIMPLE; found hello", shown)
+    facts = json.loads(tell("status", "--state", state, "--json", code=1).stdout)
+    assert facts["counts"]["waiting"] == 1
+    assert facts["failed"][0]["key"] == key_of(2)
+    assert facts["nights"][0]["camera"] == "auxtel"
+
+
+def test_dead_letters_are_listed_shown_and_retried(state: Path) -> None:
+    letters = json.loads(tell("dead-letters", "list", "--state", state, "--json").stdout)
+    assert {letter["kind"] for letter in letters} == {"file", "message"}
+    listed = tell("dead-letters", "list", "--state", state).stdout
+    assert "\x1b" not in listed, "what came from outside does not colour the terminal"
+    (file,) = [letter for letter in letters if letter["kind"] == "file"]
+    (message,) = [letter for letter in letters if letter["kind"] == "message"]
+    assert "Traceback (most recent call last)" in tell("dead-letters", "show", str(file["id"]), "--state", state).stdout
+    shown = tell("dead-letters", "show", str(message["id"]), "--state", state).stdout
+    assert r"raw \xff bytes" in shown
+    assert "\x1b" not in shown
+    assert "waits for a worker again" in tell("dead-letters", "retry", str(file["id"]), "--state", state).stdout
+
+    async def waiting() -> int:
+        async with open_ledger(f"sqlite:///{state}/ledger.sqlite", read_only=True) as ledger:
+            return len(await ledger.arrivals(states=[State.WAITING]))
+
+    assert asyncio.run(waiting()) == 2
+
+
+def test_what_cannot_be_retried_is_told(state: Path) -> None:
+    told = tell("dead-letters", "retry", "999", "--state", state, code=1)
+    assert "999" in told.stderr
+
+
+def test_a_ledger_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    told = tell("status", "--state", tmp_path / "none", code=3)
+    assert told.stderr.startswith("rapid: ")
+    assert str(tmp_path / "none") in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "--port", "70000"), "65535"),
+        (("simulate", "out", "--night", "nowhere.yaml"), "nowhere.yaml"),
+        (("simulate", "out", "--pace", "backwards"), "expected once, real, or a positive number"),
+        (("simulate", "out", "--instrument", "HSC"), "for LATISS, not HSC"),
+        (("replay", ".", "--pace", "soon"), "expected a duration"),
+        (("status", "--config", "nowhere.toml"), "nowhere.toml cannot be read"),
+        (("run", "s3://bucket/prefix", "--state", "unused"), "only a directory can be watched"),
+    ],
+)
+def test_a_wrong_word_ends_with_two_and_one_sentence(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    placed = tuple(str(tmp_path / word) if word in {"out", "unused"} else word for word in words)
+    told = tell(*placed, code=2)
+    assert message in re.sub(r"[\s│]+", " ", told.stderr)
+
+
+@pytest.mark.system
+def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    from tests.support.daemon import daemon
+
+    (tmp_path / "raw").mkdir()
+    with daemon(tmp_path / "raw", tmp_path / "state", "--workers", "1") as first:
+        told = tell("replay", tmp_path / "raw", "--state", tmp_path / "state", code=2)
+        assert f"process {first.process.pid}" in told.stderr
+        assert first.terminate() == 0
+    tell("replay", tmp_path / "raw", "--state", tmp_path / "state")
+
+
+@pytest.mark.system
+def test_a_page_that_cannot_listen_ends_with_two(tmp_path: Path) -> None:
+    import socket
+
+    (tmp_path / "raw").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = tell("run", tmp_path / "raw", "--state", tmp_path / "state", "--port", port, "--workers", "1", code=2)
+    assert f"cannot listen on 127.0.0.1:{port}" in told.stderr
+
+
+def test_simulate_as_json_names_every_file(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    from rapid.simulation.plan import builtin_plan
+
+    assert len(builtin_plan("short").exposures()) > 5
+    plan.write_text("instrument: LATISS\nsequences: 3\n", encoding="utf-8")
+    told = tell("simulate", tmp_path / "out", "--night", plan, code=2)
+    assert "sequences" in told.stderr
