@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ _HOT_PIXELS = 300
 _WELL_ABOVE_SATURATION = 1.03  # charge blooms a little above the level at which the chain is declared saturated
 _DEAD_NOISE = 0.7  # adu: what is left when only the converter is heard
 _LEVEL_DRIFT = 1.5  # adu, from one exposure to the next
-_ROW_WANDER = 0.15  # adu, step of the slow drift of the level from row to row
+_ROW_WANDER = 0.05  # adu, step of the slow drift of the level from row to row
 _EXACT_BELOW = 25.0  # electron: from here on counting noise is drawn from a normal distribution
 
 
@@ -64,8 +65,8 @@ class Camera:
         Relative response of each pixel, mean about 1, float32, shape of the assembled detector.
     illumination
         Relative light from an evenly lit pupil: vignetting and gradient; likewise.
-    dark
-        Dark current [electron/s], likewise.
+    hot_pixels, hot_currents
+        Index (y, x) of pixels with more dark current than the others, shape (2, n), and how much more [electron/s].
     columns, rows
         Bias pattern along and across the read-out of each amplifier [adu]: float32, shapes (16, nx) and (16, ny) of a segment.
     """
@@ -73,10 +74,16 @@ class Camera:
     detector: Detector
     response: NDArray[np.float32]
     illumination: NDArray[np.float32]
-    dark: NDArray[np.float32]
+    hot_pixels: NDArray[np.int64]
+    hot_currents: NDArray[np.float32]
     columns: NDArray[np.float32]
     rows: NDArray[np.float32]
     levels: Mapping[str, float] = field(default_factory=lambda: _BIAS_LEVELS)
+
+    def collect_dark(self, charge: NDArray[np.float32], seconds: float) -> None:
+        """Add the dark current of some seconds to the charge [electron]."""
+        charge += np.float32(DARK_CURRENT * seconds)
+        charge[tuple(self.hot_pixels)] += self.hot_currents * np.float32(seconds)
 
     def read_out(
         self, charge: NDArray[np.float32], *, seed: int, number: int, dead: Mapping[str, float]
@@ -118,21 +125,24 @@ def full_well(amplifier: Amplifier) -> float:
     return amplifier.saturation * amplifier.gain * _WELL_ABOVE_SATURATION
 
 
+@cache
 def latiss() -> Camera:
-    """Make the LATISS detector."""
+    """Make the LATISS detector; it is made once a process and may be read only."""
     detector = detectors("LATISS")["R00_S00"]
     chance = generator(_CAMERA_SEED, 1)
     ny, nx = detector.shape
     response = chance.standard_normal((ny, nx), dtype=np.float32)
     response *= np.float32(_PIXEL_RESPONSE_SCATTER)
     response += np.float32(1.0)
+    hot_pixels = np.unique(chance.integers(0, (ny, nx), (_HOT_PIXELS, 2)), axis=0).T
     amplifiers = len(detector.amplifiers)
     raw = detector.amplifiers[0].raw
     return Camera(
         detector=detector,
         response=response,
         illumination=_illumination(ny, nx),
-        dark=_dark_current(chance, ny, nx),
+        hot_pixels=hot_pixels,
+        hot_currents=np.asarray(chance.exponential(40.0, hot_pixels.shape[1]), dtype=np.float32),
         columns=_bias_columns(chance, amplifiers, raw.width),
         rows=_bias_rows(chance, amplifiers, raw.height),
     )
@@ -146,13 +156,6 @@ def _illumination(ny: int, nx: int) -> NDArray[np.float32]:
     light = 1.0 - np.float32(0.03) * radius2 + np.float32(0.01) * x - np.float32(0.006) * y
     light -= np.float32(0.25) * np.clip(radius2 - np.float32(1.2), 0.0, None) ** 2
     return np.asarray(light / light.mean(), dtype=np.float32)
-
-
-def _dark_current(chance: np.random.Generator, ny: int, nx: int) -> NDArray[np.float32]:
-    dark = np.full((ny, nx), DARK_CURRENT, dtype=np.float32)
-    y, x = chance.integers(0, ny, _HOT_PIXELS), chance.integers(0, nx, _HOT_PIXELS)
-    dark[y, x] += chance.exponential(40.0, _HOT_PIXELS).astype(np.float32)
-    return dark
 
 
 def _bias_columns(chance: np.random.Generator, amplifiers: int, width: int) -> NDArray[np.float32]:

@@ -10,12 +10,13 @@ import numpy as np
 from rapid.simulation.camera import Camera
 from rapid.simulation.catalogue import Catalogue
 from rapid.simulation.hdus import Unit, compressed_image, empty_table, primary
-from rapid.simulation.header import condition_cards, primary_cards, segment_cards, sidecar
+from rapid.simulation.header import condition_cards, primary_cards, sidecar
 from rapid.simulation.observation import Observation, make_observation
 from rapid.simulation.passbands import PASSBANDS
 from rapid.simulation.saturation import bloom
 from rapid.simulation.scene import make_scene
 from rapid.simulation.schedule import ScheduledExposure
+from rapid.simulation.segments import segment_cards
 from rapid.simulation.sequences import DeadAmplifier, TruncatedFile
 from rapid.simulation.spectrum import Disperser, draw_spectra
 from rapid.simulation.stars import Psf, draw_stars

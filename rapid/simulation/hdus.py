@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from astropy.io import fits
@@ -74,24 +75,13 @@ def compressed_image(pixels: NDArray[np.int32], cards: bytes) -> Unit:
     ny, nx = pixels.shape
     rows = compress_rows(pixels)
     plain = _sealed_sums(_image_cards("XTENSION", "", nx, ny) + cards, word_sum(pixels.view(np.uint32)))
-    structure = (
-        _table_cards(8, ny, len(rows.heap), 1)
-        + card_text(
-            [
-                ("TTYPE1", "COMPRESSED_DATA", "label for field 1"),
-                ("TFORM1", f"1PB({int(rows.lengths.max())})", "data format of field: variable length array"),
-                ("ZIMAGE", True, "extension contains compressed image"),
-                ("ZTILE1", nx, "size of tiles to be compressed"),
-                ("ZTILE2", 1, "size of tiles to be compressed"),
-                ("ZCMPTYPE", "RICE_1", "compression algorithm"),
-                ("ZNAME1", "BLOCKSIZE", "compression block size"),
-                ("ZVAL1", BLOCK, "pixels per block"),
-                ("ZNAME2", "BYTEPIX", "bytes per pixel (1, 2, 4, or 8)"),
-                ("ZVAL2", 4, "bytes per pixel (1, 2, 4, or 8)"),
-            ]
-        )
-        + _image_cards("ZTENSION", "Z", nx, ny)
+    form = card_text(
+        [
+            ("TTYPE1", "COMPRESSED_DATA", "label for field 1"),
+            ("TFORM1", f"1PB({int(rows.lengths.max())})", "data format of field: variable length array"),
+        ]
     )
+    structure = _table_cards(8, ny, len(rows.heap), 1) + form + _tile_cards(nx) + _image_cards("ZTENSION", "Z", nx, ny)
     own = card_text(
         [
             ("ZHECKSUM", plain[0], "checksum of the uncompressed HDU"),
@@ -199,6 +189,23 @@ def _table_cards(width: int, rows: int, heap: int, fields: int) -> bytes:
     )
 
 
+@cache
+def _tile_cards(nx: int) -> bytes:
+    return card_text(
+        [
+            ("ZIMAGE", True, "extension contains compressed image"),
+            ("ZTILE1", nx, "size of tiles to be compressed"),
+            ("ZTILE2", 1, "size of tiles to be compressed"),
+            ("ZCMPTYPE", "RICE_1", "compression algorithm"),
+            ("ZNAME1", "BLOCKSIZE", "compression block size"),
+            ("ZVAL1", BLOCK, "pixels per block"),
+            ("ZNAME2", "BYTEPIX", "bytes per pixel (1, 2, 4, or 8)"),
+            ("ZVAL2", 4, "bytes per pixel (1, 2, 4, or 8)"),
+        ]
+    )
+
+
+@cache
 def _image_cards(extension: str, prefix: str, nx: int, ny: int) -> bytes:
     return card_text(
         [

@@ -140,10 +140,16 @@ def _parse(text: str, origin: str) -> NightPlan:
 def _complaints(error: ValidationError) -> list[str]:
     """One line a field: its path, what was expected, what was found."""
     lines = []
-    for entry in error.errors():
+    entries = error.errors()
+    for entry in entries:
+        place = entry["loc"]
+        if entry["type"] == "too_short" and any(
+            other["loc"][: len(place)] == place != other["loc"] for other in entries
+        ):
+            continue  # it is short of items only because those in it are wrong
         found = entry["input"]
         shown = "" if isinstance(found, dict | list) or entry["type"] == "missing" else f"; found {found!r}"
-        lines.append(f"{_field_path(entry['loc'])}: {entry['msg'].removeprefix('Value error, ')}{shown}")
+        lines.append(f"{_field_path(place)}: {entry['msg'].removeprefix('Value error, ')}{shown}")
     return lines
 
 

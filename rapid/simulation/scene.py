@@ -31,8 +31,9 @@ _FAINTEST_STAR = 5.0  # electron in all: below, a star cannot be told from nothi
 class DrawnStars:
     """Stars as they were drawn, brightest first; one entry a star.
 
-    ``x``, ``y`` [pixel], 0-based in the assembled detector; ``flux`` [electron] of the image in zeroth order;
-    ``saturated`` when the expected peak is beyond saturation.
+    ``x``, ``y`` [pixel], 0-based in the assembled detector; ``flux`` [electron] that arrived (in zeroth order, where there is a
+    disperser), ``illumination`` included: what vignetting leaves there, relative to the mean; ``saturated`` when the
+    expected peak is beyond saturation.
     """
 
     ra: Values
@@ -41,6 +42,7 @@ class DrawnStars:
     y: Values
     magnitude: Values
     flux: Values
+    illumination: Values
     saturated: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -75,11 +77,11 @@ def make_scene(observation: Observation, camera: Camera, catalogue: Catalogue, *
         disperser = Disperser.named(plan.disperser)
         stars = _draw(light, observation, camera=camera, catalogue=catalogue, psf=psf, disperser=disperser)
         level = observation.sky * plan.exposure_time
-    if level > 0.0:
-        light += np.float32(level) * camera.illumination
     if plan.kind not in {"bias", "dark"}:
+        light += np.float32(level)
+        light *= camera.illumination
         light *= camera.response
-    light += camera.dark * np.float32(observation.schedule.dark_time)
+    camera.collect_dark(light, observation.schedule.dark_time)
     chance = generator(seed, 9, plan.number)
     rays = draw_cosmic_rays(light, observation.schedule.dark_time + _READOUT_EXPOSURE, chance)
     bloom(light, detector)
@@ -114,8 +116,10 @@ def _draw(
     inside = near & (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
     order = np.flatnonzero(inside)[np.argsort(-flux[inside], kind="stable")]
     ra, dec, x, y, magnitude, flux = (values[order] for values in (stars.ra, stars.dec, x, y, magnitude, flux))
+    illumination = camera.illumination[np.rint(y).astype(int), np.rint(x).astype(int)].astype(np.float64)
+    flux = flux * illumination
     saturated = flux * psf.peak > _saturation(x, y, camera.detector)
-    return DrawnStars(ra, dec, x, y, magnitude, flux, saturated)
+    return DrawnStars(ra, dec, x, y, magnitude, flux, illumination, saturated)
 
 
 def _saturation(x: Values, y: Values, detector: Detector) -> Values:

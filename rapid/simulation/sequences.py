@@ -29,7 +29,7 @@ __all__ = [
 
 _AMPLIFIERS = tuple(amplifier.name for amplifier in detectors("LATISS")["R00_S00"].amplifiers)
 
-Seconds = Annotated[float, Field(ge=0, le=3600)]
+Seconds = Annotated[float, Field(ge=0, le=43200)]
 Count = Annotated[int, Field(ge=1, le=2000)]
 Seeing = Annotated[float, Field(ge=0.3, le=5.0)]
 Ellipticity = Annotated[float, Field(gt=-0.7, lt=0.7)]

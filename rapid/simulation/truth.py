@@ -88,6 +88,7 @@ def _stars(stars: DrawnStars | None) -> list[dict[str, Any]]:
             "y": round(float(stars.y[i]), 3),
             "magnitude": round(float(stars.magnitude[i]), 4),
             "flux": round(float(stars.flux[i]), 2),
+            "illumination": round(float(stars.illumination[i]), 6),
             "saturated": bool(stars.saturated[i]),
         }
         for i in range(len(stars))
