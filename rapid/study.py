@@ -62,9 +62,9 @@ def study_task(task: Task) -> Outcome:
 
 
 def warm() -> None:
-    """Load and compile everything a task needs, before the night and not in it."""
-    warm_core()
-    analyses()
+    """Load and compile everything a task needs, before the night and not in it: a whole frame is studied and drawn."""
+    results, _ = _analyse(warm_core(), {})
+    _draw(results, "warm-up", {})
 
 
 @cache
@@ -176,4 +176,4 @@ def _caption(info: ExposureInfo) -> str:
         f"{info.exposure_time:g} s",
         info.object,
     ]
-    return " \u00b7 ".join(part for part in parts if part and part != "unknown")
+    return " \u00b7 ".join(part for part in parts if part and "unknown" not in part.casefold())
