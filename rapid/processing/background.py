@@ -159,17 +159,32 @@ def _gather(image: NDArray[np.float32], bad: NDArray[np.bool_], buffer: NDArray[
 def _subtract(image: NDArray[np.float32], mesh: NDArray[np.float32], result: NDArray[np.float32]) -> None:
     ny, nx = image.shape
     rows, columns = mesh.shape
-    line = np.empty(columns, np.float32)
+    line, sky = np.empty(columns, np.float32), np.empty(nx, np.float32)
     for y in range(ny):
         row, part = _between(y, ny, rows)
         for column in range(columns):
             next_row = mesh[min(row + 1, rows - 1), column]
             line[column] = mesh[row, column] + part * (next_row - mesh[row, column])
+        _stretch(line, sky)
         for x in range(nx):
-            column, part = _between(x, nx, columns)
-            sky = line[column] + part * (line[min(column + 1, columns - 1)] - line[column])
-            value = image[y, x] - sky
+            value = image[y, x] - sky[x]
             result[y, x] = value if np.isfinite(value) else np.float32(0.0)
+
+
+@compiled
+def _stretch(line: NDArray[np.float32], sky: NDArray[np.float32]) -> None:
+    """Draw the line through the centres of boxes at every pixel, in steps of the same length within a box."""
+    boxes, size = line.size, sky.size
+    index, part = _between(0, size, boxes)
+    step = boxes / size
+    place = float(part)
+    for x in range(size):
+        while place >= 1.0 and index < boxes - 2:
+            place -= 1.0
+            index += 1
+        low = line[index]
+        sky[x] = low + np.float32(place) * (line[min(index + 1, boxes - 1)] - low)
+        place += step
 
 
 @compiled

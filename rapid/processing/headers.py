@@ -28,6 +28,10 @@ _ON_SKY_TYPES: Final = frozenset({"science"})
 _DARK_TYPES: Final = frozenset({"bias", "dark"})
 _CALIBRATION_TYPES: Final = frozenset({"bias", "dark", "flat"})
 _HECTOPASCAL_BELOW: Final = 10_000
+_LONGEST: Final = 86_400.0
+_LAST_YEAR: Final = 2999
+_LAST_MJD: Final = 400_000
+"""What no exposure can exceed [s], and the last dates believed: impossible ones must not overflow anybody's calendar."""
 
 Cards = Mapping[str, object]
 
@@ -146,8 +150,8 @@ class _Reading:
 
     def _duration(self) -> float:
         seconds = _number(self._cards, "EXPTIME")
-        if seconds is None or seconds < 0:
-            raise self._bad("EXPTIME", "seconds", self._cards.get("EXPTIME"))
+        if seconds is None or not 0 <= seconds <= _LONGEST:
+            raise self._bad("EXPTIME", "seconds, up to a day", self._cards.get("EXPTIME"))
         return seconds
 
     def _end(self) -> datetime:
@@ -235,17 +239,17 @@ def _begin(cards: Cards, name: str) -> datetime:
 
 
 def _from_mjd(days: float, card: str, name: str) -> datetime:
-    try:
-        return _MJD_ZERO + timedelta(days=days)
-    except OverflowError as error:
-        raise BadHeader(f"the card {card} cannot be used", subject=name, expected="a date", found=repr(days)) from error
+    if not 0 <= days <= _LAST_MJD:
+        raise BadHeader(f"the card {card} cannot be used", subject=name, expected="a date", found=repr(days))
+    return _MJD_ZERO + timedelta(days=days)
 
 
 def _moment(cards: Cards, card: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(_word(cards, card) or "").replace(tzinfo=None)
+        moment = datetime.fromisoformat(_word(cards, card) or "").replace(tzinfo=None)
     except ValueError:
         return None
+    return moment if moment.year <= _LAST_YEAR else None
 
 
 def _isot(moment: datetime) -> str:

@@ -152,11 +152,17 @@ def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _bin_mask(bad: NDArray[np.bool_], binning: int) -> NDArray[np.bool_]:
-    if binning == 1:
-        return bad
-    ny, nx = (size // binning for size in bad.shape)
-    squares = bad[: ny * binning, : nx * binning].reshape(ny, binning, nx, binning)
-    return np.ascontiguousarray(squares.any(axis=(1, 3)))
+    return bad if binning == 1 else _any_of_squares(bad, binning)
+
+
+@compiled
+def _any_of_squares(bad: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    result = np.zeros((bad.shape[0] // side, bad.shape[1] // side), np.bool_)
+    for y in range(result.shape[0] * side):
+        for x in range(result.shape[1]):
+            for i in range(side):
+                result[y // side, x] |= bad[y, x * side + i]
+    return result
 
 
 def _unbin(found: NDArray[np.void], binning: int) -> NDArray[np.void]:

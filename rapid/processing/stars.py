@@ -12,8 +12,8 @@ from rapid.processing.statistics import half_sample_mode
 
 __all__ = ["select_stars"]
 
-_LEAST_SIGNAL: Final = 30.0
-"""Signal to noise of a star: below, its shape is known to less than some per cent."""
+_LEAST_SIGNAL: Final = 20.0
+"""Signal to noise of a star: below, its shape says little."""
 
 _SMALLEST: Final = 1.0
 """Standard deviation [pixel] below which it is a cosmic ray or a hot pixel, not something seen through a telescope."""
