@@ -22,7 +22,7 @@ _TILE: Final = bytes.fromhex("0000000700")
 def warm() -> Study:
     """Compile or load all machine code and read all tables of the core; return the artificial study it was done on.
 
-    Called once in each worker before the night: about 25 s when nothing is on disk yet, 2 s when it is. It measures an
+    Called once in each worker before the night: about 15 s when nothing is on disk yet, 2 s when it is. It measures an
     artificial frame with a few stars, so that everything that runs in the night has run before.
     """
     decode_tiles(
