@@ -11,17 +11,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
 
 from rapid.errors import ConfigError
-from rapid.simulation.camera import Camera, latiss
+from rapid.simulation.camera import latiss
 from rapid.simulation.catalogue import Catalogue, SyntheticCatalogue
-from rapid.simulation.exposure import render, warm_up
+from rapid.simulation.exposure import warm_up
 from rapid.simulation.pace import Clock, Pace, SystemClock
 from rapid.simulation.plan import NightPlan
 from rapid.simulation.reference_file import load_catalogue
 from rapid.simulation.schedule import ScheduledExposure, make_schedule
 from rapid.simulation.site import tai
+from rapid.simulation.studio import Prepared, Studio, discard, key_of
 
 __all__ = ["SimulatedExposure", "simulate"]
 
@@ -63,42 +63,6 @@ class SimulatedExposure:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """Files that lie ready under hidden names; ``moves`` are those names and the final ones, in order."""
-
-    schedule: ScheduledExposure
-    moves: tuple[tuple[Path, Path], ...]
-    size: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Studio:
-    """All that is needed to make an exposure, wherever that is done."""
-
-    out: Path
-    seed: int
-    camera: Camera
-    catalogue: Catalogue
-
-    def prepare(self, schedule: ScheduledExposure) -> _Prepared:
-        """Make the files of an exposure under hidden names."""
-        started = perf_counter()
-        made = render(schedule, camera=self.camera, catalogue=self.catalogue, seed=self.seed)
-        raw = self.out / _key(schedule)
-        bodies = (
-            (self.out / "truth" / "LATISS" / str(schedule.day_obs) / f"{schedule.obs_id}.json", made.truth),
-            (raw.with_suffix(".json"), made.sidecar),
-            (raw, made.fits),
-        )
-        moves = tuple((_hidden(path), path) for path, _ in bodies)
-        for (hidden, _), (_, body) in zip(moves, bodies, strict=True):
-            hidden.parent.mkdir(parents=True, exist_ok=True)
-            hidden.write_bytes(body)
-        return _Prepared(schedule, moves, len(made.fits), perf_counter() - started)
-
-
 def simulate(
     plan: NightPlan,
     out: Path,
@@ -132,13 +96,15 @@ def simulate(
     Raises
     ------
     ConfigError
-        If the pace or number of processes is not positive, the catalogue is of no use, or a target is too low.
+        If the pace or number of processes is not positive, the seed negative, the catalogue of no use, or a target too low.
+    NotAvailable
+        If a file cannot be written.
     """
-    _check(pace, processes)
+    _check(pace, processes, seed)
     clock = clock or SystemClock()
-    studio = _Studio(out, seed, latiss(), SyntheticCatalogue() if catalogue is None else load_catalogue(catalogue))
+    studio = Studio(out, seed, SyntheticCatalogue() if catalogue is None else load_catalogue(catalogue))
     if pace is not None:
-        warm_up(studio.camera)
+        warm_up(latiss())
     now = clock.now()
     begin = start or (plan.begins if pace is None else now)
     begin = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
@@ -163,10 +129,10 @@ class _Release:
     clock: Clock
     on_exposure: Callable[[SimulatedExposure], None] | None
 
-    def wait(self, prepared: _Prepared) -> float:
+    def wait(self, prepared: Prepared) -> float:
         return self.pace.wait(prepared.schedule.complete, self.clock.now())
 
-    def __call__(self, prepared: _Prepared) -> SimulatedExposure:
+    def __call__(self, prepared: Prepared) -> SimulatedExposure:
         """Sleep until the file is due, and let it appear."""
         while (left := self.wait(prepared)) > 0.0:
             self.clock.sleep(left)
@@ -178,12 +144,12 @@ class _Release:
         return exposure
 
 
-def _in_this_process(studio: _Studio, night: Iterable[ScheduledExposure], release: _Release) -> list[SimulatedExposure]:
+def _in_this_process(studio: Studio, night: Iterable[ScheduledExposure], release: _Release) -> list[SimulatedExposure]:
     """Make exposures ahead of time whenever the next release leaves enough time for it."""
-    todo, ready, done = deque(night), deque[_Prepared](), list[SimulatedExposure]()
+    todo, ready, done = deque(night), deque[Prepared](), list[SimulatedExposure]()
     slowest = 0.0
     with ExitStack() as cleaning:
-        cleaning.callback(lambda: _discard(ready))
+        cleaning.callback(lambda: discard(ready))
         while todo or ready:
             has_time = not ready or (len(ready) < _AHEAD and release.wait(ready[0]) > slowest)
             if todo and has_time:
@@ -196,23 +162,23 @@ def _in_this_process(studio: _Studio, night: Iterable[ScheduledExposure], releas
 
 
 def _in_a_pool(
-    studio: _Studio, night: Iterable[ScheduledExposure], release: _Release, processes: int
+    studio: Studio, night: Iterable[ScheduledExposure], release: _Release, processes: int
 ) -> list[SimulatedExposure]:
     """Make exposures in several processes; they are released here, in order."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_open_studio, initargs=(studio,)) as pool:
-        waiting = deque[Future[_Prepared]]()
+        waiting = deque[Future[Prepared]]()
         try:
             return [release(prepared) for prepared in _prepared_in_order(pool, night, waiting, processes)]
         finally:
             for future in waiting:
                 future.cancel()
-            _discard(future.result() for future in waiting if not future.cancelled() and future.exception() is None)
+            discard(future.result() for future in waiting if not future.cancelled() and future.exception() is None)
 
 
 def _prepared_in_order(
-    pool: ProcessPoolExecutor, night: Iterable[ScheduledExposure], waiting: deque[Future[_Prepared]], processes: int
-) -> Iterator[_Prepared]:
+    pool: ProcessPoolExecutor, night: Iterable[ScheduledExposure], waiting: deque[Future[Prepared]], processes: int
+) -> Iterator[Prepared]:
     for schedule in night:
         waiting.append(pool.submit(_prepare_in_pool, schedule))
         if len(waiting) >= processes + _AHEAD:
@@ -223,38 +189,23 @@ def _prepared_in_order(
         waiting.popleft()
 
 
-_studio: _Studio | None = None
+_studio: Studio | None = None
 
 
-def _open_studio(studio: _Studio) -> None:
+def _open_studio(studio: Studio) -> None:
     global _studio  # noqa: PLW0603 - a process of the pool has one studio for all its exposures
     _studio = studio
 
 
-def _prepare_in_pool(schedule: ScheduledExposure) -> _Prepared:
+def _prepare_in_pool(schedule: ScheduledExposure) -> Prepared:
     assert _studio is not None  # noqa: S101 - set by the initializer of the pool
     return _studio.prepare(schedule)
 
 
-def _discard(prepared: Iterable[_Prepared]) -> None:
-    """Remove files that were made and never released."""
-    for one in prepared:
-        for hidden, _ in one.moves:
-            hidden.unlink(missing_ok=True)
+# --- checks --------------------------------------------------------------------------------------------------------
 
 
-# --- names and checks ----------------------------------------------------------------------------------------------
-
-
-def _key(schedule: ScheduledExposure) -> str:
-    return f"LATISS/{schedule.day_obs}/{schedule.obs_id}/{schedule.obs_id}_R00_S00.fits"
-
-
-def _hidden(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def _written(prepared: _Prepared, now: datetime) -> SimulatedExposure:
+def _written(prepared: Prepared, now: datetime) -> SimulatedExposure:
     schedule = prepared.schedule
     truth, _, raw = (path for _, path in prepared.moves)
     return SimulatedExposure(
@@ -263,7 +214,7 @@ def _written(prepared: _Prepared, now: datetime) -> SimulatedExposure:
         seq_num=schedule.seq_num,
         kind=schedule.plan.kind,
         incidents=tuple(incident.kind for incident in schedule.plan.incidents),
-        key=_key(schedule),
+        key=key_of(schedule),
         path=raw,
         truth=truth,
         begin=schedule.begin,
@@ -275,12 +226,15 @@ def _written(prepared: _Prepared, now: datetime) -> SimulatedExposure:
     )
 
 
-def _check(pace: float | None, processes: int) -> None:
+def _check(pace: float | None, processes: int, seed: int) -> None:
     if pace is not None and not 0.0 < pace < float("inf"):
         msg = f"the pace is a positive factor (1 is real time), or none for at once; found {pace}"
         raise ConfigError(msg)
     if processes < 1:
         msg = f"expected at least 1 process; found {processes}"
+        raise ConfigError(msg)
+    if seed < 0:
+        msg = f"expected a seed of 0 or more; found {seed}"
         raise ConfigError(msg)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from rapid.errors import ConfigError, TruncatedFile
+from rapid.errors import ConfigError, NotAvailable, TruncatedFile
 from rapid.processing.fits import read_raw
 from rapid.processing.geometry import detectors
 from rapid.simulation.night import SimulatedExposure, simulate
@@ -373,6 +373,31 @@ def test_an_impossible_pace_is_refused(tmp_path: Path, pace: float) -> None:
 def test_no_processes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected at least 1 process; found 0"):
         simulate(BIASES, tmp_path, seed=1, processes=0)
+
+
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a seed of 0 or more; found -1"):
+        simulate(BIASES, tmp_path, seed=-1)
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(NotAvailable, match=r"the simulated night cannot be written: .*file"):
+        simulate(BIASES, tmp_path / "file", seed=1)
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, body: bytes) -> int:
+        if len(body) > 1e6:
+            raise OSError(28, "No space left on device")
+        return write(path, body)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(NotAvailable, match="No space left on device"):
+        simulate(BIASES, tmp_path, seed=1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 # --- catalogues ----------------------------------------------------------------------------------------------------
