@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -435,3 +436,14 @@ def test_a_catalogue_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"stars.csv has no star in any field of the plan"):
         simulate(field_plan(53.40, -28.25), tmp_path / "out", seed=1, catalogue=catalogue)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_made_ahead_is_as_old_as_its_appearance(tmp_path: Path) -> None:
+    """Latency is counted from the file's time, so that must not be when the simulation got round to making it."""
+    plan = plan_of({"kind": "bias", "count": 2, "pause": 2.0})
+    ages: list[float] = []
+    simulate(
+        plan, tmp_path, seed=1, pace=1.0, on_exposure=lambda one: ages.append(time.time() - one.path.stat().st_mtime)
+    )
+    assert len(ages) == 2
+    assert max(ages) < 0.25
