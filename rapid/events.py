@@ -117,7 +117,7 @@ def check_key(key: str) -> str:
 def name_facts(key: str) -> NameFacts | None:
     """Read the name of a raw file: the last part of its key. None when the name is not one of the observatory's."""
     match = _NAME.match(key.rpartition("/")[2])
-    if match is None:
+    if match is None or not _is_day(match["day_obs"]):
         return None
     return NameFacts(
         instrument=_INSTRUMENTS[match["camera"]],
@@ -128,6 +128,14 @@ def name_facts(key: str) -> NameFacts | None:
         detector_name=f"{match['raft']}_{match['slot']}",
         guider=match["guider"] is not None,
     )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d")  # noqa: DTZ007 - a day of the calendar has no zone
+    except ValueError:
+        return False
+    return True
 
 
 def is_raw_name(key: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing as mp
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,9 @@ START_DEADLINE = 180.0
 
 SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """One process is one core: threads inside would only compete with the neighbours."""
+
+LONGEST_PAUSE = 30.0
+"""Between two tries to start a worker [s]."""
 
 READY = "ready"
 
@@ -69,7 +73,7 @@ class LocalWorkers:
         self._idle: asyncio.Queue[_Slot] = asyncio.Queue()
         self._slots = [_Slot(number) for number in range(count)]
         self._threads = ThreadPoolExecutor(max_workers=count, thread_name_prefix="rapid-worker")
-        self._stopping = False
+        self._stopping = threading.Event()
 
     @property
     def capacity(self) -> int:
@@ -113,9 +117,19 @@ class LocalWorkers:
             raise reply
         return reply
 
+    def mend(self) -> None:
+        """Replace idle workers that died unseen, killed for want of memory say; call it now and then."""
+        for _ in range(self._idle.qsize()):
+            slot = self._idle.get_nowait()
+            if not slot.alive:
+                metrics.WORKER_RESTARTS.labels(why="idle").inc()
+                _log.warning("idle worker replaced", slot=slot.number)
+                slot.discard()
+            self._give_back(slot)
+
     async def stop(self) -> None:
         """End every worker; tasks in work are cut off."""
-        self._stopping = True
+        self._stopping.set()
         for slot in self._slots:
             slot.kill()
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
@@ -124,20 +138,32 @@ class LocalWorkers:
 
     def _give_back(self, slot: _Slot) -> None:
         """Let a slot be used again, with a new worker in it where the old one is gone."""
-        if self._stopping:
+        if self._stopping.is_set():
             return
         if slot.worker is not None:
             self._idle.put_nowait(slot)
             return
         loop = asyncio.get_running_loop()
-        filled = loop.run_in_executor(self._threads, self._refill, slot)
+        filled = loop.run_in_executor(self._threads, self._worker_of, slot)
         filled.add_done_callback(lambda _: self._idle.put_nowait(slot))
 
-    def _refill(self, slot: _Slot) -> None:
-        with Net() as net:
-            self._fill(slot)
-        if net.caught is not None:
-            _log.error("worker does not come up", slot=slot.number, why=str(net.caught))
+    def _worker_of(self, slot: _Slot) -> _Worker | None:
+        """Return the live worker of a slot, started anew where there is none; blocks until it is up, None at the end.
+
+        It costs no exposure an attempt that a worker does not come up: somebody has taken the memory, and may give it back.
+        """
+        pause = 1.0
+        while not self._stopping.is_set():
+            if slot.alive:
+                return slot.worker
+            slot.discard()
+            try:
+                self._fill(slot)
+            except (WorkerDied, OSError) as error:
+                if not self._stopping.wait(pause):
+                    _log.error("worker does not come up, trying again", slot=slot.number, why=str(error), pause=pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        return None
 
     def _fill(self, slot: _Slot) -> None:
         """Start a worker in a slot; blocks until it is ready."""
@@ -154,17 +180,20 @@ class LocalWorkers:
                 return
         why = _obituary(slot.worker)
         slot.discard()
-        raise WorkerDied(f"a worker did not come up within {START_DEADLINE:.0f} s: {why}")
+        raise WorkerDied(f"a worker did not come up: {why}")
 
     def _run(self, slot: _Slot, task: Task, deadline: float) -> Reply:
         """Hand a task to the slot's worker and wait for the reply; blocks, in a thread of its own."""
-        if slot.worker is None:
-            self._fill(slot)
-        worker = slot.worker
-        if worker is None:  # stopped meanwhile
-            return WorkerDied("the service is stopping")
-        reply = _exchange(worker, task, deadline)
-        worker.tasks += 1
+        while (worker := self._worker_of(slot)) is not None:
+            reply = _exchange(worker, task, deadline)
+            if reply is not None:
+                worker.tasks += 1
+                self._judge(slot, worker, task, reply)
+                return reply
+        return WorkerDied(f"{task.key}: the service is stopping")
+
+    def _judge(self, slot: _Slot, worker: _Worker, task: Task, reply: Reply) -> None:
+        """End a worker that failed its task by dying or dawdling, and one that has done enough."""
         if isinstance(reply, WorkerDied | DeadlineExceeded):
             metrics.WORKER_RESTARTS.labels(why="died" if isinstance(reply, WorkerDied) else "deadline").inc()
             _log.warning("worker replaced", slot=slot.number, key=task.key, why=str(reply))
@@ -172,7 +201,6 @@ class LocalWorkers:
         elif worker.tasks >= self._recycle_after:
             metrics.WORKER_RESTARTS.labels(why="recycled").inc()
             slot.discard()
-        return reply
 
 
 @dataclass(slots=True)
@@ -188,6 +216,11 @@ class _Slot:
     def __init__(self, number: int) -> None:
         self.number = number
         self.worker: _Worker | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a worker, and it lives."""
+        return self.worker is not None and self.worker.process.is_alive()
 
     def kill(self) -> None:
         """End the worker now; whoever waits for it sees it die."""
@@ -209,10 +242,13 @@ class _Slot:
             self.worker.pipe.close()
 
 
-def _exchange(worker: _Worker, task: Task, deadline: float) -> Reply:
-    """Send a task and wait for its reply, the death of the worker, or the deadline."""
+def _exchange(worker: _Worker, task: Task, deadline: float) -> Reply | None:
+    """Send a task and wait for its reply, the death of the worker, or the deadline; None when it never got the task."""
     try:
         worker.pipe.send(task)
+    except OSError:
+        return None
+    try:
         ready = wait([worker.pipe, worker.process.sentinel], deadline)
         if not ready:
             return DeadlineExceeded(f"{task.key}: not done after {deadline:.0f} s; its worker was killed")

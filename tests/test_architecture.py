@@ -69,7 +69,9 @@ def test_every_contract_is_kept() -> None:
         pytest.param("rapid/pipeline/bad.py", "import rapid.workers", LAYERS, id="workers in the pipeline"),
         pytest.param("rapid/errors.py", "import rapid.ports", LAYERS, id="ports in the errors"),
         pytest.param("rapid/tv/bad.py", "import rapid.analyses", FOUND, id="analysis in the display"),
-        pytest.param("rapid/app.py", "from rapid.analyses import monitor", FOUND, id="analysis in the composition"),
+        pytest.param(
+            "rapid/app/line.py", "from rapid.analyses import monitor", FOUND, id="analysis in the composition"
+        ),
         pytest.param("rapid/attic.py", "import json", LAYERS, id="room without a place"),
     ],
 )
@@ -94,7 +96,7 @@ def test_every_room_is_named_in_the_layers() -> None:
 
 def test_only_the_composition_root_reads_the_environment() -> None:
     readers = {path.relative_to(ROOT).as_posix() for path in (ROOT / "rapid").rglob("*.py") if reads_environment(path)}
-    assert readers <= {"rapid/config.py", "rapid/app.py", "rapid/cli.py"}
+    assert readers <= {"rapid/config.py"}
 
 
 def test_there_is_one_net_for_every_exception() -> None:

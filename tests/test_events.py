@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from datetime import date
 
 import pytest
 from hypothesis import example, given
@@ -157,7 +158,7 @@ def test_other_names_say_nothing(name: str) -> None:
 @given(
     camera=st.sampled_from(sorted({"AT": "LATISS", "CC": "LSSTComCam", "MC": "LSSTCam", "TS": "LSST-TS8"}.items())),
     controller=st.sampled_from("OCHPQS"),
-    day_obs=st.integers(20180101, 20991231),
+    day_obs=st.dates(date(2018, 1, 1), date(2099, 12, 31)).map(lambda day: int(day.strftime("%Y%m%d"))),
     seq_num=st.integers(0, 999999),
     raft=st.sampled_from(["R00", "R22", "R44", "RXX"]),
     slot=st.sampled_from(["S00", "S22", "SG0", "SW1"]),
@@ -200,3 +201,8 @@ def test_any_text_is_a_name_or_none(text: str) -> None:
 )
 def test_a_raw_file_is_known_by_its_suffix(key: str, raw: bool) -> None:
     assert is_raw_name(key) is raw
+
+
+@pytest.mark.parametrize("day", ["20249999", "20230229", "00000101", "20241301"])
+def test_a_day_that_is_not_in_the_calendar_is_no_name(day: str) -> None:
+    assert name_facts(f"AT_O_{day}_000001_R00_S00.fits") is None

@@ -95,6 +95,27 @@ async def test_leaving_ends_every_worker() -> None:
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
+async def test_a_worker_that_died_idle_costs_no_exposure_anything() -> None:
+    async with local_workers(tasks.obey, count=2, warm=tasks.warm) as workers:
+        first = workers.pids
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(pid) for pid in first if psutil.pid_exists(pid)], timeout=5)
+        assert (await workers.run(order("fine"), deadline=10)).row.cells == {"content": "fine"}
+
+
+async def test_idle_workers_that_died_are_mended() -> None:
+    async with local_workers(tasks.obey, count=2, warm=tasks.warm) as workers:
+        first = workers.pids
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while len(workers.pids - first) < 2:
+                workers.mend()
+                await asyncio.sleep(0.1)
+        assert (await workers.run(order("fine"), deadline=10)).row.cells == {"content": "fine"}
+
+
 ORPHANS = """
 import asyncio
 from rapid.workers import local_workers

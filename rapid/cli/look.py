@@ -70,6 +70,12 @@ def list_letters(config: ConfigFile = None, state: StateDir = None, as_json: AsJ
     if not letters:
         typer.echo("no dead letters")
         return
+    if not _console.is_terminal:
+        for letter in letters:
+            typer.echo(
+                f"{letter.id}\t{_clock(letter.at)}\t{letter.kind}\t{shown(letter.subject)}\t{shown(letter.reason)}"
+            )
+        return
     table = Table("id", "when (UTC)", "kind", "what", "why", box=None, header_style="bold")
     for letter in letters:
         table.add_row(
@@ -108,7 +114,9 @@ def retry_letter(
     state: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a buried exposure its attempts back. A running daemon takes it up within seconds, else the next one does."""
+    """Give a buried exposure its attempts back. A running daemon takes it up within seconds, or when its queue
+    is short again; else the next one does.
+    """
     arrival = _with_ledger(config, state, lambda ledger: ledger.retry(number), write=True)
     if as_json:
         typer.echo(json.dumps(_arrival(arrival), default=str))
@@ -136,7 +144,10 @@ def _with_ledger(
     settings = settings_from(config, state=state)
 
     async def ask() -> _T:
-        async with open_ledger(settings.ledger_url, read_only=not write) as ledger:
+        async with open_ledger(settings.ledger_url, read_only=True) as ledger:
+            if not write:
+                return await call(ledger)
+        async with open_ledger(settings.ledger_url) as ledger:
             return await call(ledger)
 
     return asyncio.run(ask())

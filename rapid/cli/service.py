@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -102,9 +103,10 @@ def replay(
 
     Example: `rapid replay /data/raw --night 20260315 --state /tmp/again`
     """
+    place, prefix = _place(archive)
     settings = settings_from(
         config,
-        archive=archive,
+        archive=place,
         archive_options=_archive_options(endpoint),
         state=state,
         gallery=gallery,
@@ -113,7 +115,7 @@ def replay(
     prepare(settings, level="error" if settings.log.level == "info" else None)
     from rapid import app
 
-    selection = app.Selection(instrument, night, interval=_pace(pace))
+    selection = app.Selection(instrument, night, prefix, interval=_pace(pace))
     with _progress() as progress:
         bar = progress.add_task("replaying", total=None)
         report = until_stopped(
@@ -151,6 +153,12 @@ def until_stopped(start: Callable[[asyncio.Event], Coroutine[None, None, T]]) ->
         raise KeyboardInterrupt from None
 
 
+def _place(archive: str) -> tuple[str, str]:
+    """Tell the archive, and the prefix within it: a single file is one of the directory it is in."""
+    path = Path(archive).expanduser()
+    return (str(path.parent), path.name) if path.is_file() else (archive, "")
+
+
 def _archive_options(endpoint: str | None) -> dict[str, str]:
     if endpoint is None:
         return {}
@@ -180,7 +188,7 @@ def _progress() -> Progress:
 
 
 def _tell(report: ReplayReport, *, as_json: bool) -> None:
-    """Say what a replay did; one that left failures behind ends with exit code 1."""
+    """Say what a replay did; one that found nothing or left failures behind ends with exit code 1."""
     if as_json:
         facts = {
             "announced": report.announced,
@@ -194,7 +202,13 @@ def _tell(report: ReplayReport, *, as_json: bool) -> None:
         typer.echo(
             f"{report.done} exposures done, {len(report.failed)} failed, {report.known} known before, {report.rejected} refused"
         )
+        if not report.announced:
+            typer.echo("there is no raw file of that night and instrument in the archive")
+        if report.left:
+            typer.echo(f"stopped with {report.left} left; the same command goes on with them")
         for key, error in sorted(report.failed.items()):
             typer.echo(f"  failed: {shown(error or key)}")
-    if report.failed or report.rejected:
+    if report.left:
+        raise typer.Exit(130)
+    if report.failed or report.rejected or not report.announced:
         raise typer.Exit(1)

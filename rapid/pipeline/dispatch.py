@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
 from rapid import metrics
-from rapid.errors import Net, TaskFailed
+from rapid.errors import Net, NotAvailable, TaskFailed
 from rapid.pipeline.lanes import Lanes
 from rapid.pipeline.patience import patiently
 from rapid.pipeline.policy import Policy, retry_at
 from rapid.pipeline.timings import observe, timings
-from rapid.ports import Arrival, Attempt, Gallery, Ledger, State, Task, Workers
+from rapid.ports import Arrival, Attempt, Gallery, Ledger, Outcome, State, Task, Workers
 
 __all__ = ["Clock", "Pipeline", "utc_now"]
 
@@ -29,8 +31,16 @@ LONGEST_SLEEP = 1.0
 """The loop looks at its lanes at least this often [s], also to let stale live arrivals go to the backlog."""
 
 
+SAME_KEY = timedelta(milliseconds=200)
+"""How soon to look again whether the other content of a file is out of work."""
+
 FEW = 1000
 """With more than this queued nobody is in a hurry for what is not, and listing it all would only cost."""
+
+
+async def always_there() -> bool:
+    """Stand in for an archive that cannot go away."""
+    return True
 
 
 def utc_now() -> datetime:
@@ -45,6 +55,8 @@ class Pipeline:
     ----------
     archive, options
         URL of the store the raws are in, and its options: what a worker needs to open it.
+    archive_there
+        Tells whether the archive as a whole can be reached: only then is a file that cannot be had its own fault.
     clock
         Tells the time; a test has its own.
     """
@@ -57,16 +69,20 @@ class Pipeline:
         *,
         archive: str,
         options: Mapping[str, str] | None = None,
+        archive_there: Callable[[], Awaitable[bool]] = always_there,
         policy: Policy | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._ledger, self._workers, self._gallery = ledger, workers, gallery
         self._archive, self._options = archive, dict(options or {})
         self._policy = policy or Policy()
-        self._clock = clock
+        self._clock, self._archive_there = clock, archive_there
         self._lanes = Lanes(self._policy.lanes)
         self._known: set[int] = set()
+        self._keys: set[str] = set()
         self._in_work = 0
+        self._troubles: dict[int, str] = {}
+        self._gauged_at = -math.inf
         self._wake = asyncio.Event()
         self._stopping = False
         self.changed = asyncio.Event()
@@ -76,6 +92,11 @@ class Pipeline:
     def idle(self) -> bool:
         """Whether nothing waits and nothing is in work."""
         return self.unsettled == 0
+
+    @property
+    def trouble(self) -> str:
+        """What keeps exposures waiting just now: an archive, ledger or gallery that is away. Empty when nothing does."""
+        return next(iter(self._troubles.values()), "")
 
     @property
     def unsettled(self) -> int:
@@ -134,6 +155,10 @@ class Pipeline:
             arrival = self._lanes.pop(now=self._clock())
             if arrival is None:
                 return
+            if arrival.key in self._keys:  # another content of it is in work: the newer one must be published last
+                self._lanes.push(replace(arrival, not_before=self._clock() + SAME_KEY), now=self._clock())
+                continue
+            self._keys.add(arrival.key)
             self._in_work += 1
             task = group.create_task(self._take(arrival), name=f"exposure {arrival.key}")
             tasks.add(task)
@@ -159,6 +184,7 @@ class Pipeline:
                 again = await self._attempt(attempt) if attempt is not None else None
         finally:
             metrics.IN_FLIGHT.dec()
+            self._keys.discard(arrival.key)
             self._in_work -= 1
             self._known.discard(arrival.id)
             self.offer([again] if again is not None else [])
@@ -172,7 +198,7 @@ class Pipeline:
     async def _study_and_publish(self, attempt: Attempt) -> None:
         arrival = attempt.arrival
         task = Task(self._archive, arrival.key, arrival.content, self._options)
-        outcome = await self._workers.run(task, deadline=self._policy.deadline.total_seconds())
+        outcome = await self._run(task)
         studied_at = self._clock()
         row = await self._patiently(lambda: self._gallery.publish(outcome))
         times = timings(attempt, outcome, studied_at=studied_at, published_at=self._clock())
@@ -183,6 +209,28 @@ class Pipeline:
             return
         observe(attempt, outcome, studied_at=studied_at, published_at=event.at, feed_id=event.id)
         _log.info("exposure published", obs_id=row.obs_id, seconds=times["file_to_published"])
+
+    async def _run(self, task: Task) -> Outcome:
+        """Have a task done; while the archive as a whole is away, wait for it: no file is to blame."""
+        while True:
+            try:
+                return await self._workers.run(task, deadline=self._policy.deadline.total_seconds())
+            except NotAvailable as error:
+                if await self._archive_there():
+                    raise
+                self._note(id(task), f"the archive {self._archive} is away: {error}")
+                _log.warning("archive is away, waiting for it", archive=self._archive)
+            await self._until_there()
+            self._note(id(task), "")
+
+    async def _until_there(self) -> None:
+        """Wait until the archive is back; a stop does not wait for it, the next life takes the exposure up."""
+        pause = 0.5
+        while not await self._archive_there():
+            if self._stopping:
+                raise asyncio.CancelledError
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 10.0)
 
     async def _fail(self, attempt: Attempt, error: Exception, detail: str) -> Arrival | None:
         arrival = attempt.arrival
@@ -209,6 +257,9 @@ class Pipeline:
             _log.error("exposure buried", kind="Interrupted", why=why)
 
     def _gauge(self) -> None:
+        if time.monotonic() - self._gauged_at < LONGEST_SLEEP:
+            return
+        self._gauged_at = time.monotonic()
         now = self._clock()
         oldest = self._lanes.oldest()
         for lane, size in self._lanes.sizes().items():
@@ -217,7 +268,14 @@ class Pipeline:
             metrics.QUEUE_AGE.labels(lane=lane).set((now - since).total_seconds() if since else 0.0)
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        return await patiently(call, self._policy.patience.total_seconds())
+        return await patiently(call, self._policy.patience.total_seconds(), told=lambda why: self._note(id(call), why))
+
+    def _note(self, who: int, why: str) -> None:
+        """Remember what somebody waits for; an empty word when he waits no more."""
+        if why:
+            self._troubles[who] = why
+        else:
+            self._troubles.pop(who, None)
 
 
 async def _finish(tasks: set[asyncio.Task[None]], seconds: float) -> None:

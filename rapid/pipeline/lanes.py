@@ -77,9 +77,9 @@ class Lanes:
         return self._later[0][0] if self._later else None
 
     def oldest(self) -> dict[str, datetime]:
-        """Tell for each lane that is not empty when the file that has waited longest in it was complete."""
+        """Tell for each lane that is not empty since when what has waited longest in it is known."""
         lanes = {"live": self._live, "backlog": self._backlog, "later": self._later}
-        return {name: lane[0][2].written_at for name, lane in lanes.items() if lane}
+        return {name: min(entry[2].recorded_at for entry in lane) for name, lane in lanes.items() if lane}
 
     def _settle(self, now: datetime) -> None:
         """Let retries whose time has come back in, and move what is no longer fresh to the backlog."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from rapid.errors import InputError, LedgerError, NotAvailable
 from rapid.pipeline.patience import patiently
 from rapid.ports import Gallery, Ledger
 
@@ -18,18 +19,31 @@ _log = structlog.get_logger(__name__)
 async def publish_changed_nights(
     ledger: Ledger, gallery: Gallery, changed: asyncio.Event, *, pause: float, patience: float
 ) -> None:
-    """Write out what changed, for ever: each time `changed` is set, at most every `pause` seconds."""
+    """Write out what changed, for ever: each time `changed` is set, at most every `pause` seconds.
+
+    A gallery that stays away longer than `patience` is tried again: the tables can wait, the exposures cannot.
+    """
     while True:
         await changed.wait()
         changed.clear()
-        await publish_nights(ledger, gallery, patience=patience)
+        try:
+            await publish_nights(ledger, gallery, patience=patience)
+        except (LedgerError, NotAvailable) as error:
+            _log.error("night tables are behind", why=str(error))
+            changed.set()
         await asyncio.sleep(pause)
 
 
 async def publish_nights(ledger: Ledger, gallery: Gallery, *, patience: float) -> None:
-    """Write out every night whose table changed since it was last written, and remember that it was."""
+    """Write out every night whose table changed since it was last written, and remember that it was.
+
+    A night that cannot be written at all is told once a change, and does not keep the others waiting.
+    """
     for camera, day_obs, version in await patiently(ledger.unpublished_nights, patience):
         _, columns, entries = await patiently(partial(ledger.night, camera, day_obs), patience)
-        await patiently(partial(gallery.publish_night, camera, day_obs, columns, entries), patience)
+        try:
+            await patiently(partial(gallery.publish_night, camera, day_obs, columns, entries), patience)
+        except InputError as error:
+            _log.error("night table cannot be written", camera=camera, day_obs=day_obs, why=str(error))
         await patiently(partial(ledger.mark_night_published, camera, day_obs, version), patience)
-        _log.debug("night table written", camera=camera, day_obs=day_obs, exposures=len(entries))
+        _log.debug("night table settled", camera=camera, day_obs=day_obs, exposures=len(entries))

@@ -118,6 +118,49 @@ def test_a_wrong_word_ends_with_two_and_one_sentence(words: tuple[str, ...], mes
     assert message in re.sub(r"[\s│]+", " ", told.stderr)
 
 
+def test_an_archive_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    told = tell("replay", tmp_path / "typo", "--state", tmp_path / "state", code=3)
+    assert str(tmp_path / "typo") in told.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_state_that_cannot_be_kept_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "file").touch()
+    told = tell("run", tmp_path / "raw", "--state", tmp_path / "file" / "state", code=3)
+    assert "cannot be kept" in told.stderr
+
+
+@pytest.mark.system
+def test_a_night_that_has_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    told = tell(
+        "replay", tmp_path / "raw", "--night", "20240624", "--state", tmp_path / "state", "--workers", "1", code=1
+    )
+    assert "no raw file of that night" in told.stdout
+
+
+@pytest.mark.system
+def test_what_is_left_of_another_archive_is_not_given_up(tmp_path: Path) -> None:
+    """Its files would not be found in the new one, and be buried."""
+    from rapid.ports import State
+
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+
+    async def left(state: Path) -> int:
+        async with open_ledger(f"sqlite:///{state}/ledger.sqlite") as ledger:
+            await ledger.record([announced(1)])
+            return len(await ledger.arrivals(states=[State.WAITING]))
+
+    state = tmp_path / "state"
+    tell("replay", tmp_path / "one", "--state", state, "--workers", "1", code=1)
+    assert asyncio.run(left(state)) == 1
+    told = tell("replay", tmp_path / "two", "--state", state, "--workers", "1", code=2)
+    assert "1 exposures of file://" in told.stderr
+    assert "one" in told.stderr
+
+
 @pytest.mark.system
 def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path) -> None:
     from tests.support.daemon import daemon
@@ -127,7 +170,7 @@ def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path) -> None:
         told = tell("replay", tmp_path / "raw", "--state", tmp_path / "state", code=2)
         assert f"process {first.process.pid}" in told.stderr
         assert first.terminate() == 0
-    tell("replay", tmp_path / "raw", "--state", tmp_path / "state")
+    assert "another rapid" not in tell("replay", tmp_path / "raw", "--state", tmp_path / "state", code=1).stderr
 
 
 @pytest.mark.system

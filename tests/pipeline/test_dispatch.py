@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rapid.errors import NotAvailable, NotFits, TaskFailed, WorkerDied
+from rapid.errors import BadName, NotAvailable, NotFits, TaskFailed, WorkerDied
 from rapid.ledger import open_ledger
 from rapid.pipeline.dispatch import Pipeline
 from rapid.pipeline.lanes import LanesPolicy
@@ -157,6 +157,75 @@ async def test_a_file_that_changes_while_in_work_shows_its_last_content(tmp_path
         assert (counts.done, counts.superseded) == (1, 1)
 
 
+async def test_two_contents_of_a_file_are_never_in_work_at_once(tmp_path: Path) -> None:
+    """Else a slow old one could put its pictures over those of the new one."""
+    async with house(tmp_path, capacity=2) as h:
+        h.workers.gate = asyncio.Event()
+        await h.take(1, content="old")
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            group.create_task(h.pipeline.run())
+            while not h.workers.now:
+                await asyncio.sleep(0.005)
+            await h.take(1, content="new")
+            await h.take(2)
+            while len(h.workers.started) < 2:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.1)
+            assert h.workers.started == [key_of(1), key_of(2)], "the other exposure is not held up"
+            h.workers.gate.set()
+            while not h.pipeline.idle:
+                await asyncio.sleep(0.005)
+            h.pipeline.stop()
+        assert h.gallery.pictures["AT_O_20260315_000001/monitor.png"].endswith(b" new")
+        assert (await h.night())[1]["cells"] == {"content": "new"}
+
+
+async def test_no_file_is_to_blame_while_the_archive_is_away(tmp_path: Path) -> None:
+    async with house(tmp_path, capacity=2) as h:
+        answers = iter([False, False, False])
+        there = asyncio.Event()
+
+        async def archive_there() -> bool:
+            return next(answers, True) or there.is_set()
+
+        h.pipeline = Pipeline(
+            h.ledger, h.workers, h.gallery, archive="file:///raw", archive_there=archive_there, policy=QUICK
+        )
+        for number in (1, 2, 3):
+            h.workers.scripts[key_of(number)] = lambda attempt: NotAvailable("not there") if attempt == 1 else None
+        troubles = set()
+        await h.take(1, 2, 3)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            group.create_task(h.pipeline.run())
+            while not h.pipeline.idle:
+                troubles.add(h.pipeline.trouble)
+                await asyncio.sleep(0.005)
+            h.pipeline.stop()
+        night = await h.night()
+        assert {entry["state"] for entry in night.values()} == {"done"}
+        assert any("file:///raw is away" in trouble for trouble in troubles), "readyz tells it meanwhile"
+        assert h.pipeline.trouble == ""
+
+
+async def test_a_stop_does_not_wait_for_an_archive_that_is_away(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+
+        async def never() -> bool:
+            return False
+
+        h.pipeline = Pipeline(h.ledger, h.workers, h.gallery, archive="file:///raw", archive_there=never, policy=QUICK)
+        h.workers.scripts[key_of(1)] = lambda _: NotAvailable("not there")
+        await h.take(1)
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            group.create_task(h.pipeline.run())
+            while not h.pipeline.trouble:
+                await asyncio.sleep(0.005)
+            h.pipeline.stop()
+        counts = await h.ledger.counts()
+        assert (counts.running, counts.failed) == (1, 0)
+        assert await h.ledger.recover() == 1
+
+
 async def test_a_stop_finishes_what_is_in_work_and_starts_nothing_more(tmp_path: Path) -> None:
     async with house(tmp_path, capacity=1) as h:
         h.workers.gate = asyncio.Event()
@@ -238,6 +307,19 @@ async def test_night_tables_are_written_once_a_change(tmp_path: Path) -> None:
         h.gallery.nights.clear()
         await publish_nights(h.ledger, h.gallery, patience=1)
         assert h.gallery.nights == {}
+
+
+async def test_a_night_that_cannot_be_written_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.take(1)
+        await h.settle()
+
+        class Refusing(MemoryGallery):
+            async def publish_night(self, camera: str, day_obs: int, columns: object, entries: object) -> None:
+                raise BadName("not a day_obs", subject=str(day_obs))
+
+        await publish_nights(h.ledger, Refusing(), patience=1)
+        assert await h.ledger.unpublished_nights() == [], "told once a change, not for ever"
 
 
 async def test_timings_add_up(tmp_path: Path) -> None:

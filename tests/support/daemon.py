@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-__all__ = ["Daemon", "daemon", "rapid"]
+__all__ = ["Daemon", "daemon", "rapid", "start"]
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,6 +34,18 @@ def rapid(
         text=True,
         timeout=600,
         env=_environment(env),
+    )
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a command; its output is to be read by the caller."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rapid", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_environment(),
+        start_new_session=True,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, daemon, rapid
+from tests.support.daemon import Daemon, daemon, rapid, start
 
 pytestmark = pytest.mark.system
 
@@ -82,6 +83,29 @@ def test_replaying_again_does_nothing_twice(night: Path, replayed: tuple[Path, d
     assert report["known"] == len(raws_of(night))
     assert report["done"] == 0
     assert gallery_of(replayed[0]) == before
+
+
+def test_a_stopped_replay_says_what_is_left_and_goes_on(night: Path, tmp_path: Path) -> None:
+    words = ["replay", str(night), "--state", str(tmp_path), "--workers", "1", "--json"]
+    process = start(*words)
+    ledger = tmp_path / "gallery" / "rapid"
+    end = time.monotonic() + 120
+    while not list(ledger.rglob("row.json")) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    report = json.loads(said)
+    assert process.returncode == 130
+    assert report["left"] > 0
+    assert report["done"] + report["left"] + len(report["failed"]) == len(raws_of(night))
+    rest = json.loads(rapid(*words, check=False).stdout)
+    assert rest["left"] == 0
+    assert len(list(ledger.rglob("row.json"))) == len(raws_of(night)) - 1
+
+
+def test_a_single_file_is_replayed(night: Path, tmp_path: Path) -> None:
+    told = rapid("replay", raws_of(night)[0], "--state", tmp_path, "--json")
+    assert json.loads(told.stdout)["done"] == 1
 
 
 def test_rows_are_real_measurements(night: Path, rows: dict[int, dict[str, object]]) -> None:

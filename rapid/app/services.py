@@ -1,0 +1,181 @@
+"""The two that run for good: the daemon, and the display beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from rapid import metrics
+from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
+from rapid.config import Settings
+from rapid.consumers.directory import DirectorySource
+from rapid.errors import ConfigError, LedgerError
+from rapid.health import Health, keep_beating, router
+from rapid.ledger import open_ledger
+from rapid.ports import Ledger, Store
+from rapid.processing.fits import is_complete
+from rapid.stores import canonical_url, open_store
+from rapid.systemd import Notifier, keep_watchdog, watchdog_interval
+from rapid.tv.server import create_app, serve
+
+__all__ = ["run_daemon", "run_display"]
+
+_log = structlog.get_logger(__name__)
+
+INSPECTION = timedelta(seconds=5)
+"""How often the service looks at itself: ledger reachable, workers up, anything waiting that nobody queued."""
+
+SILENCE = timedelta(seconds=60)
+"""A part that has not been heard of for so long hangs: a look takes milliseconds, a busy database some seconds."""
+
+Announce = Callable[[str], None]
+
+
+async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Announce = lambda _: None) -> None:
+    """Watch the archive, study what arrives, show it on the page, until `stop` is set; then drain.
+
+    Parameters
+    ----------
+    announce
+        Is told the URL of the page once it answers.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is impossible or another service works on this ledger.
+    LedgerError, NotAvailable, WorkerDied
+        If something indispensable cannot be had.
+    """
+    notifier = Notifier.from_environment()
+    health = Health()
+    source = _directory(settings, health)
+    async with open_line(settings) as line:
+        recovered = await line.pipeline.recover()
+        health.expect("ledger", deadline=SILENCE)
+        health.expect("workers", deadline=SILENCE)
+        health.expect("pipeline", deadline=SILENCE)
+        health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
+
+        def up(url: str) -> None:
+            notifier.ready(f"page at {url}")
+            _log.info("service is up", page=url, archive=settings.archive.url, recovered=recovered)
+            announce(url)
+
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(line.pipeline.run())
+            servants = [
+                *_vital_signs(group, health, notifier),
+                group.create_task(_inspect(line, health)),
+                group.create_task(take_in(line, source)),
+                group.create_task(write_tables(line)),
+                group.create_task(_serve(settings, line.ledger, line.store, health, up)),
+            ]
+            await stop.wait()
+            notifier.stopping("finishing the exposures in work")
+            line.pipeline.stop()
+            await working
+            for servant in servants:
+                servant.cancel()
+        await publish_last(line, settings)
+    _log.info("service has stopped")
+
+
+async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Announce = lambda _: None) -> None:
+    """Show what a daemon beside us, or an earlier one, has written, until `stop` is set. Nothing is changed."""
+    health = Health()
+    health.expect("ledger", deadline=SILENCE)
+    notifier = Notifier.from_environment()
+    store = open_store(settings.gallery_url, settings.gallery.plain_options())
+
+    def up(url: str) -> None:
+        notifier.ready(f"page at {url}")
+        announce(url)
+
+    async with open_ledger(settings.ledger_url, read_only=True) as ledger, asyncio.TaskGroup() as group:
+        servants = [
+            *_vital_signs(group, health, notifier),
+            group.create_task(_inspect_ledger(ledger, health)),
+            group.create_task(_serve(settings, ledger, store, health, up)),
+        ]
+        await stop.wait()
+        notifier.stopping()
+        for servant in servants:
+            servant.cancel()
+
+
+def _directory(settings: Settings, health: Health) -> DirectorySource:
+    url = canonical_url(settings.archive.url)
+    if not url.startswith("file:"):
+        msg = f"archive.url: only a directory can be watched, found {url}; `rapid replay` reads a bucket"
+        raise ConfigError(msg)
+
+    def looked(why: str) -> None:
+        if why:
+            health.fail("source", why)
+        else:
+            health.beat("source")
+
+    return DirectorySource(
+        Path(unquote(urlsplit(url).path)),
+        is_complete=is_complete,
+        rescan=settings.archive.rescan,
+        live_window=settings.pipeline.live_window,
+        force_polling=settings.archive.polling,
+        looked=looked,
+    )
+
+
+def _vital_signs(group: asyncio.TaskGroup, health: Health, notifier: Notifier) -> list[asyncio.Task[None]]:
+    """Beat for the event loop and, where systemd watches, keep its watchdog quiet."""
+    tasks = [group.create_task(keep_beating(health))]
+    every = watchdog_interval()
+    if every is not None:
+        tasks.append(group.create_task(keep_watchdog(notifier, lambda: health.live().ok, every=every)))
+    return tasks
+
+
+async def _serve(settings: Settings, ledger: Ledger, store: Store, health: Health, ready: Announce) -> None:
+    app = create_app(ledger, store, title=settings.web.title, extra=[router(health)])
+    await serve(app, host=settings.web.host, port=settings.web.port, ready=ready)
+
+
+async def _inspect(line: Line, health: Health) -> None:
+    """Look at the ledger and the workers now and then, and tell health and metrics."""
+    while True:
+        await _look_at_ledger(line.ledger, health)
+        metrics.WORKERS.set(alive := len(line.workers.pids))
+        line.workers.mend()
+        if line.pipeline.trouble:
+            health.fail("pipeline", line.pipeline.trouble)
+        else:
+            health.beat("pipeline")
+        if alive:
+            health.beat("workers")
+        else:
+            health.fail("workers", "no worker process is up")
+        try:
+            await line.pipeline.look_again()
+        except LedgerError as error:
+            _log.warning("ledger cannot be read", why=str(error))
+        await asyncio.sleep(INSPECTION.total_seconds())
+
+
+async def _inspect_ledger(ledger: Ledger, health: Health) -> None:
+    while True:
+        await _look_at_ledger(ledger, health)
+        await asyncio.sleep(INSPECTION.total_seconds())
+
+
+async def _look_at_ledger(ledger: Ledger, health: Health) -> None:
+    try:
+        counts = await ledger.counts()
+    except LedgerError as error:
+        health.fail("ledger", str(error))
+        return
+    health.beat("ledger")
+    metrics.DEAD_LETTERS.set(counts.dead_letters)
