@@ -320,9 +320,12 @@ class Ledger(Protocol):
     async def record(self, items: Sequence[FileArrived | Rejected]) -> Recorded:
         """Write announcements down, each once.
 
-        The same key with the same content is a duplicate. The same key with another content is a new arrival, which
-        supersedes the old one and starts with no attempts. Another key for an exposure and detector that a key already
-        claims becomes a dead letter (`rapid.errors.ConflictingClaim`).
+        The same key with its current content is a duplicate. The same key with another content is a new arrival, which
+        supersedes the old one and starts with no attempts. A content that was superseded and is announced again, seen
+        later than the current one, is back: its arrival is reopened with no attempts, supersedes the current one and
+        is among `Recorded.new`; seen no later it is a duplicate. So is reopened, when it is announced again and seen
+        later, what was buried as a failure that does not last (see `fail`). Another key for an exposure and detector
+        that a key already claims becomes a dead letter (`rapid.errors.ConflictingClaim`).
         """
         ...
 
@@ -353,9 +356,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def fail(self, attempt: Attempt, *, error: str, detail: str, retry_at: datetime | None) -> FeedEvent | None:
+    async def fail(
+        self, attempt: Attempt, *, error: str, detail: str, retry_at: datetime | None, lasting: bool = True
+    ) -> FeedEvent | None:
         """In one transaction: the attempt ended badly. With `retry_at` None the arrival is buried: a dead letter is kept and the
-        table shows a failed row. `detail` is the traceback.
+        table shows a failed row. `detail` is the traceback. `lasting` is False for a failure that may be over when the
+        file is announced again, as that of a file which was not there.
         """
         ...
 

@@ -4,6 +4,7 @@
 
     store      the port `rapid.ports.Ledger`, asynchronous: which call runs on which thread
     inbox      arrivals and dead letters are recorded, each once
+    batch      what becomes of each announcement: new, known already, back again, or another's exposure
     attempts   an attempt begins, ends well, ends badly; what a killed life left is recovered
     table      the night table, its versions and the feed are written together
     reading    everything that only looks

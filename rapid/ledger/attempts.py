@@ -8,7 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from rapid.errors import ConflictingClaim, InputError
-from rapid.ledger.inbox import conflict, find_claims, storable
+from rapid.ledger.batch import conflict
+from rapid.ledger.inbox import find_claims, storable
 from rapid.ledger.reading import arrival_from, fetch_arrival, fetch_dead_letter
 from rapid.ledger.schema import arrivals, attempts, claims, dead_letters, feed
 from rapid.ledger.table import (
@@ -79,7 +80,7 @@ def put_back(writing: Writing, attempt: Attempt, *, error: str, retry_at: dateti
     return event
 
 
-def bury(writing: Writing, attempt: Attempt, *, error: str, detail: str) -> FeedEvent | None:
+def bury(writing: Writing, attempt: Attempt, *, error: str, detail: str, lasting: bool) -> FeedEvent | None:
     """End an attempt badly, for good: the arrival becomes a dead letter and the table shows it failed."""
     arrival, said = _take(writing, attempt)
     if arrival is None:
@@ -95,6 +96,7 @@ def bury(writing: Writing, attempt: Attempt, *, error: str, detail: str) -> Feed
         "body": b"",
         "at": writing.now,
         "arrival_id": arrival.id,
+        "lasting": lasting,
     }
     writing.connection.execute(sa.insert(dead_letters), [letter])
     event = _first(_say(writing, [failed], unless_done=False))

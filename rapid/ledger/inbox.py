@@ -1,25 +1,26 @@
 """Arrivals and dead letters are written down, each once.
 
-A batch is looked up in a few questions, decided in memory in the order of its items, and written in a few statements.
+A batch is looked up in a few questions, decided in memory (`rapid.ledger.batch`), and written in a few statements.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from rapid.errors import ConflictingClaim
-from rapid.events import FileArrived, NameFacts, Rejected
+from rapid.events import FileArrived, Rejected
+from rapid.ledger.batch import Decisions, Known
 from rapid.ledger.chunks import chunks
-from rapid.ledger.schema import arrivals, claims, dead_letters
+from rapid.ledger.reading import OPEN
+from rapid.ledger.schema import arrivals, attempts, claims, dead_letters
 from rapid.ledger.table import Identity, expected_entry, find_entries, put_entries
 from rapid.ledger.transaction import Writing
 from rapid.ports import Arrival, Recorded, State
 
-__all__ = ["conflict", "find_claims", "record", "storable"]
+__all__ = ["find_claims", "record", "storable"]
 
 _FIELDS = tuple(Arrival.__dataclass_fields__)
 
@@ -34,13 +35,6 @@ def record(writing: Writing, items: Sequence[FileArrived | Rejected]) -> Recorde
     new, conflicts = _write_files(writing, batch)
     kept = _write_messages(writing, letters)
     return Recorded(new=new, duplicates=batch.duplicates + len(letters) - kept, rejected=kept + conflicts)
-
-
-def conflict(identity: Identity, *, key: str, holder: str) -> ConflictingClaim:
-    """Say that two files claim to be the same exposure and detector."""
-    return ConflictingClaim(
-        f"another file already is {identity}", subject=key, expected="one file of each detector", found=holder
-    )
 
 
 def find_claims(connection: sa.Connection, obs_ids: Iterable[str]) -> dict[Identity, str]:
@@ -58,129 +52,67 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
 
 
-@dataclass(slots=True)
-class _Known:
-    """One content of a key: in the database (an id) or earlier in this batch (0)."""
-
-    id: int
-    size: int
-    state: str
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What is known of the keys and exposures of a batch, and what is to be written."""
-
-    writing: Writing
-    contents: dict[str, dict[str, _Known]]
-    claims: dict[Identity, str]
-    pending: dict[tuple[str, str], Arrival] = field(default_factory=dict)
-    superseded: list[int] = field(default_factory=list)
-    claimed: dict[Identity, str] = field(default_factory=dict)
-    duplicates: int = 0
-
-    def take(self, file: FileArrived) -> None:
-        """Decide about one announcement."""
-        identity = _identity(file.facts)
-        holder = None if identity is None else self.claims.get(identity, file.key)
-        same = self.contents.get(file.key, {})
-        if file.content in same or self._is_copy(file, holder):
-            self.duplicates += 1
-            return
-        self._supersede(file.key, same)
-        error = ""
-        if identity is not None and holder != file.key:
-            error = str(conflict(identity, key=file.key, holder=str(holder)))
-        elif identity is not None and identity not in self.claims:
-            self.claims[identity] = self.claimed[identity] = file.key
-        self._add(file, identity, error)
-
-    def _is_copy(self, file: FileArrived, holder: str | None) -> bool:
-        if holder is None or holder == file.key:
-            return False
-        original = self.contents.get(holder, {}).get(file.content)
-        return original is not None and original.size == file.size
-
-    def _supersede(self, key: str, same: Mapping[str, _Known]) -> None:
-        for content, known in same.items():
-            if known.state == State.SUPERSEDED:
-                continue
-            known.state = State.SUPERSEDED
-            if known.id:
-                self.superseded.append(known.id)
-            else:
-                self.pending[key, content] = replace(self.pending[key, content], state=State.SUPERSEDED)
-
-    def _add(self, file: FileArrived, identity: Identity | None, error: str) -> None:
-        state = State.FAILED if error else State.WAITING
-        facts = file.facts
-        self.pending[file.key, file.content] = Arrival(
-            id=0,
-            key=file.key,
-            content=file.content,
-            size=file.size,
-            source=file.source,
-            live=file.live,
-            instrument=facts.instrument if facts else None,
-            obs_id=facts.obs_id if facts else None,
-            day_obs=facts.day_obs if facts else None,
-            seq_num=facts.seq_num if facts else None,
-            detector_name=identity.detector_name if identity else None,
-            written_at=file.written_at,
-            seen_at=file.seen_at,
-            recorded_at=self.writing.now,
-            state=state,
-            attempts=0,
-            interruptions=0,
-            not_before=self.writing.now,
-            error=error,
-        )
-        self.contents.setdefault(file.key, {})[file.content] = _Known(0, file.size, state)
-
-
 def _storable_file(file: FileArrived) -> FileArrived:
     """Keep the oddest content tag from holding up everything that came with it; the key was checked by its maker."""
     return file if file.content.isprintable() else replace(file, content=storable(file.content))
 
 
-def _identity(facts: NameFacts | None) -> Identity | None:
-    """Read off a name which detector it claims; a guider file is another thing than the raw of the same detector."""
-    if facts is None:
-        return None
-    detector_name = f"{facts.detector_name}_guider" if facts.guider else facts.detector_name
-    return Identity(facts.instrument, facts.obs_id, detector_name)
-
-
-def _look_up(writing: Writing, files: Sequence[FileArrived]) -> _Batch:
+def _look_up(writing: Writing, files: Sequence[FileArrived]) -> Decisions:
     held = find_claims(writing.connection, [file.facts.obs_id for file in files if file.facts])
-    contents: dict[str, dict[str, _Known]] = {}
-    names = (arrivals.c.id, arrivals.c.key, arrivals.c.content, arrivals.c.size, arrivals.c.state)
+    contents: dict[str, dict[str, Known]] = {}
+    passing = sa.exists().where(
+        arrivals.c.state == State.FAILED, dead_letters.c.arrival_id == arrivals.c.id, OPEN, ~dead_letters.c.lasting
+    )
+    names = (arrivals.c.id, arrivals.c.size, arrivals.c.state, arrivals.c.seen_at, ~passing)
     for keys in chunks([*(file.key for file in files), *held.values()]):
-        for known_id, key, content, size, state in writing.connection.execute(
-            sa.select(*names).where(arrivals.c.key.in_(keys))
-        ):
-            contents.setdefault(key, {})[content] = _Known(known_id, size, state)
-    return _Batch(writing, contents, held)
+        query = sa.select(arrivals.c.key, arrivals.c.content, *names).where(arrivals.c.key.in_(keys))
+        for key, content, *known in writing.connection.execute(query):
+            contents.setdefault(key, {})[content] = Known(*known)
+    return Decisions(writing.now, contents, held)
 
 
-def _write_files(writing: Writing, batch: _Batch) -> tuple[tuple[Arrival, ...], int]:
+def _write_files(writing: Writing, batch: Decisions) -> tuple[tuple[Arrival, ...], int]:
     _write_superseded(writing, batch.superseded)
-    if not batch.pending:
-        return (), 0
-    lines = [{name: getattr(arrival, name) for name in _FIELDS if name != "id"} for arrival in batch.pending.values()]
-    ids = writing.connection.execute(sa.insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True), lines)
-    written = [replace(arrival, id=new) for arrival, new in zip(batch.pending.values(), ids.scalars(), strict=True)]
-    if batch.claimed:
-        names = ("instrument", "obs_id", "detector_name")
-        claimed = [
-            {**{name: getattr(identity, name) for name in names}, "key": key} for identity, key in batch.claimed.items()
-        ]
-        writing.connection.execute(sa.insert(claims), claimed)
+    _write_reopened(writing, [arrival for arrival in batch.pending.values() if arrival.id])
+    fresh = _write_fresh(writing, [arrival for arrival in batch.pending.values() if not arrival.id])
+    written = [arrival if arrival.id else next(fresh) for arrival in batch.pending.values()]
+    _write_claims(writing, batch.claimed)
     refused = [arrival for arrival in written if arrival.state is State.FAILED]
     _write_conflicts(writing, refused)
     new = tuple(arrival for arrival in written if arrival.state is State.WAITING)
     _expect(writing, new)
     return new, sum(1 for arrival in written if arrival.error)
+
+
+def _write_fresh(writing: Writing, fresh: Sequence[Arrival]) -> Iterator[Arrival]:
+    """Insert arrivals; gives them back with their ids."""
+    if not fresh:
+        return iter(())
+    lines = [{name: getattr(arrival, name) for name in _FIELDS if name != "id"} for arrival in fresh]
+    ids = writing.connection.execute(sa.insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True), lines)
+    return iter([replace(arrival, id=new) for arrival, new in zip(fresh, ids.scalars(), strict=True)])
+
+
+def _write_reopened(writing: Writing, reopened: Sequence[Arrival]) -> None:
+    """Let arrivals start anew in their old place; what an attempt of before is still at does not count any more."""
+    if not reopened:
+        return
+    for some in chunks(arrival.id for arrival in reopened):
+        letters = dead_letters.c.arrival_id.in_(some) & OPEN
+        writing.connection.execute(sa.update(dead_letters).where(letters).values(retried_at=writing.now))
+        running = attempts.c.arrival_id.in_(some) & (attempts.c.state == "running")
+        writing.connection.execute(sa.update(attempts).where(running).values(state="superseded", ended_at=writing.now))
+    names = [name for name in _FIELDS if name not in {"id", "key", "content"}]
+    lines = [{"arrival_id": arrival.id, **{name: getattr(arrival, name) for name in names}} for arrival in reopened]
+    change = sa.update(arrivals).where(arrivals.c.id == sa.bindparam("arrival_id"))
+    writing.connection.execute(change.values({name: sa.bindparam(name) for name in names}), lines)
+
+
+def _write_claims(writing: Writing, claimed: Mapping[Identity, str]) -> None:
+    names = ("instrument", "obs_id", "detector_name")
+    lines = [{**{name: getattr(identity, name) for name in names}, "key": key} for identity, key in claimed.items()]
+    if lines:
+        writing.connection.execute(sa.insert(claims), lines)
 
 
 def _write_superseded(writing: Writing, ids: Sequence[int]) -> None:

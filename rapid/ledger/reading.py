@@ -12,6 +12,8 @@ from rapid.ledger.schema import arrivals, columns, dead_letters, feed, nights, r
 from rapid.ports import Arrival, Counts, DeadLetter, FeedEvent, JsonValue, State
 
 __all__ = [
+    "ENTRY_COLUMNS",
+    "OPEN",
     "arrival_from",
     "counts",
     "fetch_arrival",
@@ -30,7 +32,8 @@ ENTRY_COLUMNS = tuple(column for column in rows.columns if column.name != "id")
 """A table entry, in the order of `rapid.ports.Ledger.night`."""
 
 _DEAD_LETTER = tuple(dead_letters.columns[name] for name in DeadLetter.__dataclass_fields__)
-_OPEN = dead_letters.c.retried_at.is_(None) & dead_letters.c.superseded_at.is_(None)
+OPEN = dead_letters.c.retried_at.is_(None) & dead_letters.c.superseded_at.is_(None)
+"""The dead letters that still ask for somebody's attention."""
 
 
 def arrival_from(found: sa.RowMapping) -> Arrival:
@@ -63,13 +66,13 @@ def counts(connection: sa.Connection) -> Counts:
     """Count, from indices alone."""
     query = sa.select(arrivals.c.state, sa.func.count()).group_by(arrivals.c.state)
     by_state = {str(state): int(number) for state, number in connection.execute(query)}
-    letters = connection.execute(sa.select(sa.func.count()).select_from(dead_letters).where(_OPEN)).scalar_one()
+    letters = connection.execute(sa.select(sa.func.count()).select_from(dead_letters).where(OPEN)).scalar_one()
     return Counts(**{state.value: by_state.get(state.value, 0) for state in State}, dead_letters=letters)
 
 
 def list_dead_letters(connection: sa.Connection, limit: int) -> list[DeadLetter]:
     """List those that still ask for somebody's attention, newest first."""
-    query = sa.select(*_DEAD_LETTER).where(_OPEN).order_by(dead_letters.c.id.desc()).limit(limit)
+    query = sa.select(*_DEAD_LETTER).where(OPEN).order_by(dead_letters.c.id.desc()).limit(limit)
     return [DeadLetter(**found) for found in connection.execute(query).mappings()]
 
 

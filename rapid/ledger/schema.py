@@ -182,13 +182,15 @@ dead_letters = sa.Table(
     _time("retried_at", nullable=True),
     _time("superseded_at", nullable=True),
     _text("fingerprint", nullable=True),
+    sa.Column("lasting", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.UniqueConstraint("fingerprint"),
     sa.CheckConstraint("kind IN ('file', 'message')", name="kind"),
     sa.Index(None, "arrival_id"),
     sa.Index("ix_dead_letters_open", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
     sqlite_autoincrement=True,
 )
-"""What could not be used. ``fingerprint`` keeps a message that is announced at every start from being kept twice."""
+"""What could not be used. ``fingerprint`` keeps a message that is announced at every start from being kept twice;
+``lasting`` is 0 for the failure of a file that may be over when the file is announced again."""
 
 rows = sa.Table(
     "rows",

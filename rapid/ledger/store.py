@@ -124,13 +124,17 @@ class SqlLedger:
         """End an attempt well: the row is in the table and the feed says so. Said twice, it is done once."""
         return await self._write(lambda writing: attempts.complete(writing, attempt, row, columns, timings))
 
-    async def fail(self, attempt: Attempt, *, error: str, detail: str, retry_at: datetime | None) -> FeedEvent | None:
+    async def fail(
+        self, attempt: Attempt, *, error: str, detail: str, retry_at: datetime | None, lasting: bool = True
+    ) -> FeedEvent | None:
         """End an attempt badly: to be tried again at a moment, or buried. Said twice, it is done once."""
         if retry_at is not None:
             return await self._write(
                 lambda writing: attempts.put_back(writing, attempt, error=error, retry_at=retry_at)
             )
-        return await self._write(lambda writing: attempts.bury(writing, attempt, error=error, detail=detail))
+        return await self._write(
+            lambda writing: attempts.bury(writing, attempt, error=error, detail=detail, lasting=lasting)
+        )
 
     async def recover(self) -> int:
         """Let everything wait again that a life which ended was at."""

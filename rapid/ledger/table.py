@@ -10,6 +10,7 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from rapid.errors import InputError
+from rapid.events import camera_of
 from rapid.ledger.chunks import chunks
 from rapid.ledger.reading import ENTRY_COLUMNS
 from rapid.ledger.schema import columns, feed, nights, rows
@@ -20,7 +21,6 @@ __all__ = [
     "Entry",
     "Identity",
     "Stored",
-    "camera_of",
     "done_entry",
     "expected_entry",
     "find_entries",
@@ -31,7 +31,6 @@ __all__ = [
 
 Entry: TypeAlias = dict[str, JsonValue]
 
-_CAMERAS = {"LATISS": "auxtel", "LSSTCam": "lsstcam", "LSSTComCam": "comcam"}
 _SETTLED = {State.DONE, State.FAILED}
 _NAMES = tuple(column.name for column in ENTRY_COLUMNS)
 
@@ -54,11 +53,6 @@ class Stored:
 
     row_id: int
     entry: Entry
-
-
-def camera_of(instrument: str) -> str:
-    """Name the page of an instrument."""
-    return _CAMERAS.get(instrument, instrument.lower())
 
 
 def expected_entry(arrival: Arrival, old: Entry | None, *, state: State, error: str = "") -> Entry:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from rapid.errors import ConflictingClaim, InputError
+from rapid.events import FileArrived
 from rapid.ledger import open_ledger
 from rapid.ports import Counts, Ledger, State
 from tests.support.ledgers import (
@@ -54,6 +56,13 @@ async def entry_of(ledger: Ledger, seq_num: int) -> dict[str, object]:
     _, _, entries = await ledger.night("auxtel", DAY_OBS)
     (entry,) = [entry for entry in entries if entry["seq_num"] == seq_num]
     return dict(entry)
+
+
+def seen(
+    key: str | int, content: str = "a", *, after: float, live: bool = True, source: str = "directory"
+) -> FileArrived:
+    """Announce a file that was noticed some seconds after noon."""
+    return replace(arrived(key, content, live=live, source=source), seen_at=NOON + timedelta(seconds=after))
 
 
 class TestRecord:
@@ -166,6 +175,110 @@ class TestRecord:
     async def test_a_time_without_a_zone_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(ValueError, match="without a zone"):
             await ledger.waiting(now=NOON.replace(tzinfo=None))
+
+
+class TestReopening:
+    async def test_a_restored_file_is_studied_again_and_its_row_replaces_the_failed_one(self, ledger: Ledger) -> None:
+        first = await done(ledger, 1, "a", seeing=1.1)
+        await buried(ledger, 1, "b")
+        assert (await entry_of(ledger, 1))["state"] == "failed"
+        recorded = await ledger.record([seen(1, "a", after=60, live=False, source="kafka")])
+        (arrival,) = recorded.new
+        assert (arrival.id, arrival.state, arrival.attempts, arrival.error) == (first.arrival.id, State.WAITING, 0, "")
+        assert (arrival.seen_at, arrival.live, arrival.source) == (NOON + timedelta(seconds=60), False, "kafka")
+        assert await ledger.waiting(now=NOON) == [arrival]
+        assert [old.content for old in await ledger.arrivals(states=[State.SUPERSEDED])] == ["b"]
+        assert await ledger.dead_letters() == []
+        entry = await entry_of(ledger, 1)
+        assert (entry["state"], entry["error"], entry["revision"]) == ("waiting", "", 1)
+        assert (await ledger.feed(0))[-1].body == entry
+        attempt = await ledger.begin(arrival)
+        assert attempt is not None
+        assert attempt.number == 1
+        await ledger.complete(attempt, row_of(1, seeing=0.9), COLUMNS, timings={})
+        entry = await entry_of(ledger, 1)
+        assert (entry["state"], entry["revision"], entry["arrival_id"]) == ("done", 2, arrival.id)
+        assert entry["cells"] == row_of(1, seeing=0.9).cells
+
+    @pytest.mark.parametrize("after", [1, 2])
+    async def test_an_older_content_that_is_told_late_is_a_duplicate(self, ledger: Ledger, after: int) -> None:
+        await ledger.record([seen(1, "a", after=1), seen(1, "b", after=2)])
+        before = (await ledger.waiting(now=NOON), await ledger.last_feed_id())
+        recorded = await ledger.record([seen(1, "a", after=after)])
+        assert (recorded.new, recorded.duplicates) == ((), 1)
+        assert (await ledger.waiting(now=NOON), await ledger.last_feed_id()) == before
+
+    async def test_what_a_restored_file_replaced_is_not_brought_back_by_its_late_twin(self, ledger: Ledger) -> None:
+        for content, after in (("a", 1), ("b", 2), ("a", 3)):
+            await ledger.record([seen(1, content, after=after)])
+        assert (await ledger.record([seen(1, "b", after=2), seen(1, "a", after=3)])).duplicates == 2
+        assert [arrival.content for arrival in await ledger.waiting(now=NOON)] == ["a"]
+
+    async def test_a_file_restored_within_a_batch(self, ledger: Ledger) -> None:
+        recorded = await ledger.record([seen(1, content, after=after) for after, content in enumerate("aba")])
+        assert [(arrival.content, arrival.seen_at) for arrival in recorded.new] == [("a", NOON + timedelta(seconds=2))]
+        assert recorded.duplicates == 0
+        assert await ledger.waiting(now=NOON) == list(recorded.new)
+        assert (await ledger.counts()).superseded == 1
+
+    async def test_a_file_that_goes_to_and_fro_within_a_batch(self, ledger: Ledger) -> None:
+        await done(ledger, 1, "a")
+        await buried(ledger, 1, "b")
+        recorded = await ledger.record([seen(1, content, after=10 + after) for after, content in enumerate("abcab")])
+        assert [arrival.content for arrival in recorded.new] == ["b"]
+        assert await ledger.waiting(now=NOON) == list(recorded.new)
+        assert (await ledger.counts()).superseded == 2
+        assert await ledger.dead_letters() == []
+        entry = await entry_of(ledger, 1)
+        assert (entry["state"], entry["arrival_id"]) == ("waiting", recorded.new[0].id)
+
+    async def test_an_attempt_of_before_does_not_end_the_reopened_arrival(self, ledger: Ledger) -> None:
+        old = await begun(ledger, 1, "a")
+        await ledger.record([seen(1, "b", after=2)])
+        (arrival,) = (await ledger.record([seen(1, "a", after=3)])).new
+        attempt = await ledger.begin(arrival)
+        assert attempt is not None
+        assert await ledger.complete(old, row_of(1, seeing=9.0), COLUMNS, timings={}) is None
+        assert await ledger.fail(old, error="late", detail="", retry_at=None) is None
+        assert await ledger.complete(attempt, row_of(1), COLUMNS, timings={}) is not None
+        assert (await entry_of(ledger, 1))["cells"] == row_of(1).cells
+
+    async def test_a_restored_second_claim_is_refused_again(self, ledger: Ledger) -> None:
+        await done(ledger, 1)
+        other = key_of(1, directory="copy")
+        for after, content in enumerate(("b", "c"), start=1):
+            assert (await ledger.record([seen(other, content, after=after)])).rejected == 1
+        recorded = await ledger.record([seen(other, "b", after=3)])
+        assert (recorded.new, recorded.duplicates, recorded.rejected) == ((), 0, 1)
+        (failed,) = await ledger.arrivals(states=[State.FAILED])
+        assert failed.content == "b"
+        assert [letter.arrival_id for letter in await ledger.dead_letters()] == [failed.id]
+        assert (await entry_of(ledger, 1))["state"] == "done"
+
+    async def test_a_failure_that_does_not_last_ends_with_the_next_announcement(self, ledger: Ledger) -> None:
+        attempt = await begun(ledger, 1)
+        await ledger.fail(attempt, error="not there", detail="", retry_at=None, lasting=False)
+        (letter,) = await ledger.dead_letters()
+        assert (await ledger.record([seen(1, after=1)])).duplicates == 1, "the announcement that led to the failure"
+        (arrival,) = (await ledger.record([seen(1, after=2), seen(1, after=3)])).new
+        assert (arrival.id, arrival.state, arrival.attempts) == (attempt.arrival.id, State.WAITING, 0)
+        assert await ledger.waiting(now=NOON) == [arrival]
+        assert await ledger.dead_letters() == []
+        assert (await ledger.dead_letter(letter.id)).retried_at == NOON
+        entry = await entry_of(ledger, 1)
+        assert (entry["state"], entry["error"]) == ("waiting", "")
+
+    async def test_a_failure_that_lasts_stays(self, ledger: Ledger) -> None:
+        attempt = await begun(ledger, 1)
+        await ledger.fail(attempt, error="not there", detail="", retry_at=None, lasting=False)
+        (arrival,) = (await ledger.record([seen(1, after=2)])).new
+        again = await ledger.begin(arrival)
+        assert again is not None
+        await ledger.fail(again, error="truncated", detail="", retry_at=None)
+        recorded = await ledger.record([seen(1, after=3)])
+        assert (recorded.new, recorded.duplicates) == ((), 1)
+        assert [letter.reason for letter in await ledger.dead_letters()] == ["truncated"]
+        assert (await entry_of(ledger, 1))["state"] == "failed"
 
 
 class TestAttempts:
@@ -453,6 +566,15 @@ class TestTable:
         await ledger.mark_night_published(camera, day_obs, version)
         await ledger.record([arrived(1, "b"), arrived(2)])
         assert [night[:2] for night in await ledger.unpublished_nights()] == [(camera, day_obs)]
+
+    @pytest.mark.parametrize(
+        ("prefix", "camera"), [("AT", "auxtel"), ("CC", "comcam"), ("MC", "lsstcam"), ("TS", "lsst_ts8")]
+    )
+    async def test_every_instrument_has_its_page_before_its_first_result(
+        self, ledger: Ledger, prefix: str, camera: str
+    ) -> None:
+        await ledger.record([arrived(f"{prefix}_O_{DAY_OBS}_000001_R22_S11.fits")])
+        assert [night["camera"] for night in await ledger.nights()] == [camera]
 
     async def test_a_result_may_belong_to_another_page_than_expected(self, ledger: Ledger) -> None:
         attempt = await begun(ledger, 1)

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,9 +26,13 @@ T = TypeVar("T")
 Entry = dict[str, JsonValue]
 
 SEQ_NUMS = (1, 2)
-KEYS = (*(key_of(n) for n in SEQ_NUMS), *(key_of(n, directory="copy") for n in SEQ_NUMS), "odd.fits")
+ODD = "odd.fits"
+KEYS = (*(key_of(n) for n in SEQ_NUMS), *(key_of(n, directory="copy") for n in SEQ_NUMS), ODD)
 files = st.builds(arrived, st.sampled_from(KEYS), st.sampled_from("abcd"), size=st.sampled_from([10, 11]))
-items: st.SearchStrategy[FileArrived | Rejected] = files | st.builds(rejected, st.sampled_from(["m1", "m2"]))
+odd_files = st.builds(arrived, st.just(ODD), st.sampled_from("ab"))
+items: st.SearchStrategy[FileArrived | Rejected] = (
+    odd_files | files | st.builds(rejected, st.sampled_from(["m1", "m2"]))
+)
 chances = st.integers(0, 10**6)
 
 
@@ -44,6 +50,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.completed: dict[str, int] = {}
         self.recorded: set[tuple[str, str]] = set()
         self.told: list[FeedEvent] = []
+        self.passing: set[int] = set()
+        self.reopened: set[int] = set()
+        self.odd: tuple[str, datetime] | None = None
+        self.odd_contents: set[str] = set()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         self.clock.advance(1)
@@ -62,14 +72,41 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- what may happen ---------------------------------------------------------------------------------------------
 
-    @rule(batch=st.lists(items, min_size=1, max_size=6))
-    def record(self, batch: list[FileArrived | Rejected]) -> None:
-        before = self.everything()
+    @rule(told=st.lists(st.tuples(items, st.integers(0, 9)), min_size=1, max_size=6))
+    def record(self, told: list[tuple[FileArrived | Rejected, int]]) -> None:
+        """Record announcements, each seen some seconds ago."""
+        batch = [replace(item, seen_at=self.clock.now - timedelta(seconds=age)) for item, age in told]
+        before = {arrival.id: arrival for arrival in self.everything()}
+        self.expect([item for item in batch if isinstance(item, FileArrived) and item.key == ODD])
         recorded = self.do(self.ledger.record(batch))
-        after = {arrival.id: arrival for arrival in self.everything()} if recorded.new or recorded.rejected else {}
+        after = {arrival.id: arrival for arrival in self.everything()}
         assert all(after[arrival.id] == arrival for arrival in recorded.new)
         assert all(arrival.attempts == 0 for arrival in recorded.new)
-        assert not {arrival.id for arrival in recorded.new} & {arrival.id for arrival in before}
+        again = {old.id for old in before.values() if after[old.id].recorded_at != old.recorded_at}
+        assert {arrival.id for arrival in recorded.new} & set(before) <= again
+        files = {(item.key, item.content) for item in batch if isinstance(item, FileArrived)}
+        for arrival_id in again:
+            old = before[arrival_id]
+            assert (old.key, old.content) in files, "only what is announced comes back"
+            contents = {content for key, content in files if key == old.key}
+            was_back = old.state is State.SUPERSEDED or old.id in self.passing
+            assert was_back or len(contents) > 1, "what counts stays, unless the batch replaces and restores it"
+            self.counted.pop(arrival_id)
+        self.passing -= again
+        self.reopened |= again
+        current = [one for one in after.values() if one.key == ODD and one.state is not State.SUPERSEDED]
+        assert [(one.content, one.seen_at) for one in current] == ([self.odd] if self.odd else [])
+
+    def expect(self, announced: list[FileArrived]) -> None:
+        """Say which content counts of the file whose name says nothing: no other can claim its place."""
+        failed = self.do(self.ledger.arrivals(states=[State.FAILED]))
+        passing = any(arrival.key == ODD and arrival.id in self.passing for arrival in failed)
+        for file in announced:
+            content, seen_at = self.odd or ("", file.seen_at)
+            later = file.seen_at > seen_at
+            if (later and passing) if file.content == content else (later or file.content not in self.odd_contents):
+                self.odd, passing = (file.content, file.seen_at), False
+            self.odd_contents.add(file.content)
 
     @rule(chance=chances)
     def begin(self, chance: int) -> None:
@@ -98,10 +135,16 @@ class LedgerMachine(RuleBasedStateMachine):
             self.completed[str(event.body["obs_id"])] = self.completed.get(str(event.body["obs_id"]), 0) + 1
 
     @precondition(lambda self: self.attempts)
-    @rule(chance=chances, again=st.booleans())
-    def fail(self, chance: int, again: bool) -> None:
+    @rule(chance=chances, again=st.booleans(), lasting=st.booleans())
+    def fail(self, chance: int, again: bool, lasting: bool) -> None:
         attempt = self.attempts[chance % len(self.attempts)]
-        self.do(self.ledger.fail(attempt, error="e", detail="d", retry_at=self.clock.now if again else None))
+        before = {arrival.id for arrival in self.do(self.ledger.arrivals(states=[State.FAILED]))}
+        at = self.clock.now if again else None
+        self.do(self.ledger.fail(attempt, error="e", detail="d", retry_at=at, lasting=lasting))
+        after = {arrival.id for arrival in self.do(self.ledger.arrivals(states=[State.FAILED]))}
+        assert after - before <= {attempt.arrival.id}
+        if not lasting:
+            self.passing |= after - before
 
     @rule()
     def recover(self) -> None:
@@ -122,6 +165,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         assert (letter.arrival_id, arrival.state, arrival.attempts) == (arrival.id, State.WAITING, 0)
         self.counted.pop(arrival.id)
+        self.passing.discard(arrival.id)
 
     @rule()
     def publish(self) -> None:
@@ -184,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert entry["revision"] == self.completed.get(str(entry["obs_id"]), 0)
             assert bool(entry["cells"]) == bool(entry["revision"])
             if entry["state"] == State.DONE:
-                assert arrival.state in {State.DONE, State.SUPERSEDED}
+                assert arrival.state in {State.DONE, State.SUPERSEDED} or arrival.id in self.reopened
             else:
                 assert (entry["state"], entry["error"]) == (arrival.state, arrival.error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from rapid.ledger.engine import open_engines
 from rapid.ledger.migrate import upgrade
 from rapid.ledger.schema import metadata
 from rapid.ports import State
-from tests.support.ledgers import COLUMNS, DAY_OBS, NOON, key_of, row_of, sqlite_url
+from tests.support.ledgers import COLUMNS, DAY_OBS, NOON, arrived, key_of, row_of, sqlite_url
 
 
 def made(directory: Path, revision: str) -> Path:
@@ -90,9 +91,27 @@ async def test_an_old_database_is_upgraded_with_its_data(tmp_path: Path) -> None
         assert event.body["arrival_id"] == arrival.id
 
 
+async def test_what_an_older_release_buried_stays_buried(tmp_path: Path) -> None:
+    place = made(tmp_path, "0002")
+    at = "2026-03-15T12:00:00.000000Z"
+    with closing(sqlite3.connect(place)) as old:
+        line = (1, "odd.fits", "a", 10, "directory", 1, at, at, at, "failed", 3, 0, at, "broken")
+        names = "id, key, content, size, source, live, written_at, seen_at, recorded_at, state, attempts, "
+        marks = ", ".join("?" * len(line))
+        old.execute(f"INSERT INTO arrivals ({names} interruptions, not_before, error) VALUES ({marks})", line)
+        letter = ("file", "directory", "odd.fits", "broken", "", b"", at, 1)
+        names = "kind, source, subject, reason, detail, body, at, arrival_id"
+        old.execute(f"INSERT INTO dead_letters ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", letter)
+        old.commit()
+    async with open_ledger(f"sqlite:///{place}") as ledger:
+        later = replace(arrived("odd.fits"), seen_at=NOON + timedelta(hours=1))
+        assert (await ledger.record([later])).duplicates == 1
+        assert [letter.reason for letter in await ledger.dead_letters()] == ["broken"]
+
+
 async def test_an_old_database_is_not_upgraded_by_a_reader(tmp_path: Path) -> None:
     made(tmp_path, "0001")
-    with pytest.raises(LedgerError, match=r"at revision 0001, expected 0002.*yet to bring it up to date"):
+    with pytest.raises(LedgerError, match=r"at revision 0001, expected 0003.*yet to bring it up to date"):
         async with open_ledger(sqlite_url(tmp_path), read_only=True):
             pass
 
@@ -103,7 +122,7 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path, read_only: bool) -
     with closing(sqlite3.connect(place)) as newer:
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
         newer.commit()
-    with pytest.raises(ConfigError, match=r"written by a newer release.*revision 9999.*up to 0002"):
+    with pytest.raises(ConfigError, match=r"written by a newer release.*revision 9999.*up to 0003"):
         async with open_ledger(sqlite_url(tmp_path), read_only=read_only):
             pass
     with closing(sqlite3.connect(place)) as newer:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from rapid.ledger.schema import Json, UtcTime
-from rapid.ledger.table import camera_of
 
 DIALECT = sqlite.dialect()
 
@@ -53,11 +52,3 @@ def test_json_comes_back(value: object) -> None:
 def test_json_has_no_number_that_is_not_finite(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         Json().process_bind_param({"deep": [value]}, DIALECT)
-
-
-@pytest.mark.parametrize(
-    ("instrument", "camera"),
-    [("LATISS", "auxtel"), ("LSSTCam", "lsstcam"), ("LSSTComCam", "comcam"), ("LSST-TS8", "lsst-ts8")],
-)
-def test_every_instrument_has_a_page(instrument: str, camera: str) -> None:
-    assert camera_of(instrument) == camera
