@@ -132,4 +132,6 @@ async def _until_settled(
     while not stop.is_set() and not (reading.done() and pipeline.idle):
         await asyncio.sleep(0.05)
         advanced(report.announced - pipeline.unsettled)
+        if reading.done() and pipeline.idle:
+            await pipeline.look_again()
     advanced(report.announced - pipeline.unsettled)

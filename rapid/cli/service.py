@@ -195,6 +195,7 @@ def _tell(report: ReplayReport, *, as_json: bool) -> None:
             "done": report.done,
             "known": report.known,
             "rejected": report.rejected,
+            "left": report.left,
             "failed": report.failed,
         }
         typer.echo(json.dumps(facts, sort_keys=True))

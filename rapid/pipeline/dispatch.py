@@ -237,7 +237,10 @@ class Pipeline:
         at = retry_at(self._policy, attempt, error, now=self._clock())
         if isinstance(error, TaskFailed):
             detail = error.remote_traceback or detail
-        await self._patiently(lambda: self._ledger.fail(attempt, error=str(error), detail=detail, retry_at=at))
+        lasting = not isinstance(error, NotAvailable)  # a file that comes back is taken up again
+        await self._patiently(
+            lambda: self._ledger.fail(attempt, error=str(error), detail=detail, retry_at=at, lasting=lasting)
+        )
         self.changed.set()
         kind, instrument = type(error).__name__, arrival.instrument or "unknown"
         if at is None:

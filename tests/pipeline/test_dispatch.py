@@ -17,7 +17,7 @@ from rapid.pipeline.lanes import LanesPolicy
 from rapid.pipeline.policy import Policy
 from rapid.pipeline.tables import publish_nights
 from rapid.ports import Ledger, State
-from tests.support.pipeline import NIGHT, LocalTasks, MemoryGallery, announced, key_of
+from tests.support.pipeline import EVENING, NIGHT, LocalTasks, MemoryGallery, announced, key_of
 
 QUICK = Policy(
     deadline=timedelta(seconds=0.2),
@@ -205,6 +205,19 @@ async def test_no_file_is_to_blame_while_the_archive_is_away(tmp_path: Path) -> 
         assert {entry["state"] for entry in night.values()} == {"done"}
         assert any("file:///raw is away" in trouble for trouble in troubles), "readyz tells it meanwhile"
         assert h.pipeline.trouble == ""
+
+
+async def test_a_file_that_comes_back_is_taken_up_again(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        h.workers.scripts[key_of(1)] = lambda attempt: NotAvailable("gone") if attempt <= 3 else None
+        await h.take(1)
+        await h.settle()
+        assert (await h.night())[1]["state"] == "failed"
+        again = House(h.ledger)
+        await again.take(1, at=EVENING + timedelta(minutes=5))
+        await again.settle()
+        assert (await again.night())[1]["state"] == "done"
+        assert await h.ledger.dead_letters() == []
 
 
 async def test_a_stop_does_not_wait_for_an_archive_that_is_away(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def test_a_file_that_vanishes_is_told_after_three_attempts(summit: Summit, tmp_p
     """Its announcement was recorded by a life that was cut; the next one finds no file."""
     archive, state = tmp_path / "raw", tmp_path / "state"
     archive.mkdir()
+    (archive / "sidecar.json").touch()  # an empty directory would pass for one that is away as a whole
     key = f"LATISS/{summit.night}/{summit.path(VANISHED).parent.name}/{summit.path(VANISHED).name}"
     now = datetime.now(UTC)
     arrival = FileArrived(key, "1-1", 1, now, now, "directory", True, name_facts(key))
