@@ -12,6 +12,10 @@ __all__ = ["describe"]
 _UNDEFINED: Final = "the header does not say"
 
 
+_UNSAID: Final = "unknown"
+"""The word that stands in an `ExposureInfo` for what nobody said, in any case."""
+
+
 def describe(info: ExposureInfo) -> tuple[Finding, ...]:
     """Turn what the header says into findings, labelled as the columns of RubinTV are.
 
@@ -27,11 +31,13 @@ def _what(info: ExposureInfo) -> tuple[Finding, ...]:
         _finding(
             "image_type", info.observation_type, "Image type", "What the exposure is for: bias, dark, flat, science."
         ),
-        _finding("reason", info.observation_reason, "Reason", "Why the exposure was taken."),
+        _finding(
+            "reason", info.observation_reason, "Reason", "Why the exposure was taken.", unsaid="no reason was given"
+        ),
         _finding("date_begin", info.begin_tai, "Date begin", "Begin of the exposure (TAI)."),
-        _finding("program", info.program, "Program", "Observing programme."),
+        _finding("program", info.program, "Program", "Observing programme.", unsaid="no programme was set"),
         _finding("group_name", info.group, "Group name", "Exposures that belong together share it."),
-        _finding("target", info.object, "Target", "What was pointed at."),
+        _finding("target", info.object, "Target", "What was pointed at.", unsaid="no target was set"),
         _finding(
             "controller", info.controller, "Controller", "Who ran the camera: O for the observatory's control system."
         ),
@@ -58,8 +64,14 @@ def _where(info: ExposureInfo) -> tuple[Finding, ...]:
 def _through_what(info: ExposureInfo) -> tuple[Finding, ...]:
     physical_filter = info.physical_filter.partition("~")[0]
     return (
-        _finding("filter", physical_filter, "Filter", "Physical filter in the beam."),
-        _finding("disperser", info.disperser, "Disperser", "Grating or hologram in the beam."),
+        _finding("filter", physical_filter, "Filter", "Physical filter in the beam.", unsaid="no filter was named"),
+        _finding(
+            "disperser",
+            info.disperser,
+            "Disperser",
+            "Grating or hologram in the beam.",
+            unsaid="no disperser was named",
+        ),
         _finding("focus_z", info.focus_z, "Focus Z", "Focus offset.", "mm"),
         _finding("vignetting_minimum", info.vignetting, "Vignetting minimum", "Least vignetting by the dome."),
     )
@@ -80,7 +92,18 @@ def _why_no_position(info: ExposureInfo) -> str:
     return _UNDEFINED
 
 
-def _finding(name: str, value: Value, label: str, description: str, unit: str = "", *, why: str = "") -> Finding:
+def _finding(
+    name: str,
+    value: Value,
+    label: str,
+    description: str,
+    unit: str = "",
+    *,
+    why: str = "",
+    unsaid: str = "",
+) -> Finding:
+    if isinstance(value, str) and value.casefold() == _UNSAID:
+        return missing(name, unsaid or why or _UNDEFINED, unit=unit, description=description, label=label)
     if value is None or value == "":
         return missing(name, why or _UNDEFINED, unit=unit, description=description, label=label)
     return Finding(name, value, unit, description, label)

@@ -79,3 +79,26 @@ def test_what_is_missing_says_why() -> None:
 
 def test_names_do_not_depend_on_what_the_header_says() -> None:
     assert list(findings()) == list(findings(IMGTYPE="BIAS", FILTER=None, OBJECT="M 13", AIRTEMP=3.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "reason"),
+    [
+        ("target", "OBJECT", "no target was set"),
+        ("program", "PROGRAM", "no programme was set"),
+        ("filter", "FILTER", "no filter was named"),
+        ("disperser", "GRATING", "no disperser was named"),
+    ],
+)
+@pytest.mark.parametrize("word", [None, "UNKNOWN", "unknown"])
+def test_a_word_that_says_nothing_is_no_value(name: str, card: str, reason: str, word: str | None) -> None:
+    finding = findings(**{card: word})[name]
+    assert (finding.value, finding.quality, finding.reason) == (None, Quality.MISSING, reason)
+
+
+def test_why_without_a_word_for_it_is_missing() -> None:
+    assert findings(REASON=None, TESTTYPE=None)["reason"].reason == "no reason was given"
+
+
+def test_a_name_with_the_word_in_it_is_a_name() -> None:
+    assert findings(OBJECT="unknown pleasures")["target"].value == "unknown pleasures"
