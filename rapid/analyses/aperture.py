@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from rapid.analyses.profiles import Profile, fit_center
 from rapid.analyses.star import Cutout, scatter
 
-__all__ = ["Sky", "centroid", "encircled_energy", "local_sky", "radii_of_energy"]
+__all__ = [
+    "Sky",
+    "centroid",
+    "centroid_error",
+    "encircled_energy",
+    "energy_radius_error",
+    "local_sky",
+    "radii_of_energy",
+]
 
 Float = NDArray[np.float64]
 
@@ -64,6 +72,30 @@ def centroid(cutout: Cutout, sky: Sky, *, x: float, y: float, sigma: float) -> t
     return refined
 
 
+def centroid_error(cutout: Cutout, sky: Sky, *, x: float, y: float, sigma: float) -> tuple[float, float] | None:
+    """Return the standard errors of a `centroid` along x and y [pixel], of photons and noise.
+
+    None where the centre is not the weighted mean of all the pixels around it: its error then is not known.
+    """
+    near = _near(cutout, x, y, math.ceil(8 * sigma) + 4)
+    if not _complete(near, x, y, 3 * sigma):
+        return None
+    rows, columns = np.indices(near.pixels.shape)
+    light = np.where(near.usable, near.pixels - sky.level, 0.0)
+    variance = np.where(near.usable, np.maximum(light, 0.0) + sky.noise**2, 0.0)
+    offsets = columns + near.x0 - x, rows + near.y0 - y
+    weight = np.exp(-(offsets[0] ** 2 + offsets[1] ** 2) / (2 * sigma**2))
+    errors = []
+    for offset in offsets:
+        # the centre is where sum(weight light offset) is 0: how far noise moves that zero follows from its slope
+        slope = float((weight * light * (1 - offset**2 / sigma**2)).sum())
+        error = math.sqrt(float((weight**2 * variance * offset**2).sum())) / slope if slope > 0 else math.inf
+        if not error < sigma or abs(float((weight * light * offset).sum())) / slope > 3 * error + 0.01:
+            return None
+        errors.append(error)
+    return errors[0], errors[1]
+
+
 def encircled_energy(
     cutout: Cutout, sky: float, *, x: float, y: float, reach: float, profile: Profile | None = None
 ) -> tuple[Float, Float]:
@@ -96,6 +128,25 @@ def radii_of_energy(radii: Float, growth: Float, fractions: tuple[float, ...]) -
         return tuple(math.nan for _ in fractions)
     rising = np.maximum.accumulate(growth / total)
     return tuple(float(np.interp(fraction, rising, radii)) for fraction in fractions)
+
+
+def energy_radius_error(radii: Float, growth: Float, *, fraction: float, radius: float, sky: Sky) -> float | None:
+    """Return the standard error [pixel] of the radius that holds a fraction of the last point's light; None without one.
+
+    Photons inside and outside move the fraction f by f (1 - f) / N in variance; to that comes the noise of the pixels of
+    either part, and the level of the sky, which is wrong in all of them at once.
+    """
+    if not len(growth) or not growth[-1] > 0 or not math.isfinite(radius):
+        return None
+    step = float(radii[1] - radii[0])
+    slope = float(np.interp(radius + step, radii, growth) - np.interp(radius - step, radii, growth)) / (2 * step)
+    if not slope > 0:
+        return None
+    inside, everything = math.pi * radius**2, math.pi * float(radii[-1]) ** 2
+    photons = fraction * (1 - fraction) * float(growth[-1])
+    noise = sky.noise**2 * (inside * (1 - fraction) ** 2 + (everything - inside) * fraction**2)
+    level: float = sky.error**2 * (inside - fraction * everything) ** 2
+    return math.sqrt(photons + noise + level) / slope
 
 
 def _complete(cutout: Cutout, x: float, y: float, reach: float) -> bool:

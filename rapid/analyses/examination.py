@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.analyses.aperture import Sky, centroid, encircled_energy, local_sky, radii_of_energy
+from rapid.analyses.aperture import Sky, centroid, centroid_error, encircled_energy, local_sky, radii_of_energy
+from rapid.analyses.misfit import misfit, rings_of
 from rapid.analyses.profiles import Profile, fit_gaussian, fit_moffat
 from rapid.analyses.star import Cutout, NoStar, choose_star, cut_out
 from rapid.processing.frame import Mask, Sources, Study
@@ -48,6 +49,10 @@ class Examination:
         Whether the core is saturated or cut by the frame's edge: numbers are then suspect.
     no_energy
         Why the encircled energy could not be measured, or empty.
+    misfit
+        Why the widths of the profiles are suspect, or empty.
+    center_error
+        Standard errors of the centre; None where they are not known.
     """
 
     cutout: Cutout
@@ -64,6 +69,8 @@ class Examination:
     saturated: bool
     at_edge: bool
     no_energy: str
+    misfit: str = ""
+    center_error: tuple[float, float] | None = None
 
     @property
     def fwhm(self) -> float:
@@ -91,8 +98,12 @@ def examine(study: Study) -> Examination | NoStar:
     if sky is None:
         return NoStar("too few usable pixels around the brightest star")
     width = _first_fwhm(sources, star)
-    x, y = centroid(cutout, sky, x=x, y=y, sigma=max(width / 2.3548, _saturated_radius(cutout)))
-    return _measured(study, cutout, sky, center=(x, y), width=width, star=star)
+    sigma = max(width / 2.3548, _saturated_radius(cutout))
+    x, y = centroid(cutout, sky, x=x, y=y, sigma=sigma)
+    exam = _measured(study, cutout, sky, center=(x, y), width=width, star=star)
+    if isinstance(exam, NoStar):
+        return exam
+    return replace(exam, center_error=centroid_error(cutout, sky, x=x, y=y, sigma=sigma))
 
 
 def _measured(
@@ -125,6 +136,7 @@ def _measured(
         saturated=saturated,
         at_edge=_at_edge(study, center, fwhm),
         no_energy=no_energy,
+        misfit=_misfit(cutout, radius, sky, profile),
     )
 
 
@@ -155,6 +167,19 @@ def _profiles(
         return moffat, _SATURATED
     core = moffat.fwhm if isinstance(moffat, Profile) else width
     return moffat, fit_gaussian(r, light, sky=sky.level, noise=sky.noise, fwhm=core)
+
+
+def _misfit(cutout: Cutout, radius: NDArray[np.float64], sky: Sky, profile: Profile | None) -> str:
+    """Compare the light with the profile out to two FWHM, beyond which there is little to compare."""
+    if profile is None:
+        return ""
+    chosen = cutout.usable & (radius <= min(cutout.half, 2 * profile.fwhm))
+    r, light = radius[chosen], cutout.pixels[chosen]
+    if r.size == 0:
+        return ""
+    model = profile.at(r)
+    sigma = np.sqrt(sky.noise**2 + np.maximum(model - profile.background, 0.0))
+    return misfit(rings_of(r, light - sky.level, light - model, sigma, reach=float(np.max(r))))
 
 
 def _energy(cutout: Cutout, sky: Sky, center: tuple[float, float], fwhm: float, profile: Profile | None) -> _Energy:

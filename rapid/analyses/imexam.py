@@ -39,7 +39,7 @@ class Imexam:
     """
 
     name: str = "imexam"
-    version: int = 1
+    version: int = 2
 
     def applies(self, info: ExposureInfo) -> bool:
         """Return True unless the frame is a bias, dark or flat: those show no stars."""
@@ -56,7 +56,7 @@ class Imexam:
         return Result(
             star_findings(numbers, exam.doubt),
             (Picture(CHANNEL, "brightest star", panels, columns=3),),
-            {**written(numbers), **_drawn(exam), "doubt": exam.doubt},
+            {**written(numbers), **_drawn(exam), "doubt": exam.doubt, "misfit": exam.misfit},
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.analyses.least_squares import Solution, minimise
+from rapid.analyses.misfit import ring_chi2
 
 __all__ = ["Profile", "fit_center", "fit_gaussian", "fit_moffat", "gaussian", "moffat"]
 
@@ -27,7 +28,8 @@ class Profile:
     """A fitted profile: ``amplitude`` over ``background`` [electron], ``fwhm`` with its error [pixel].
 
     ``beta`` is the Moffat exponent, infinite for a Gaussian; ``chi2`` the reduced chi square. The error of the FWHM is
-    scaled by it, so that a profile that does not fit says so.
+    scaled by the root of it, or of that of rings, where the larger one exceeds 1: so that a profile that does not fit
+    says so.
     """
 
     amplitude: float
@@ -167,17 +169,21 @@ def _fit(
     solution = solved(first)
     if photons:  # the weights come from the model: once more with those of the better one
         solution = solved(solution.p)
-    return _settled(solution, len(light))
+    sigma = np.sqrt(noise**2 + np.maximum(model(solution.p, where) - sky, 0.0))
+    return _settled(solution, where, (model(solution.p, where) - light) / sigma)
 
 
 def _widest(r: Float) -> float:
     return 4.0 * float(np.max(r)) + 4.0
 
 
-def _settled(solution: Solution, n: int) -> _Fit | str:
-    p, reduced = solution.p, solution.cost / max(n - len(solution.p), 1)
+def _settled(solution: Solution, where: Float, pulls: Float) -> _Fit | str:
+    p, reduced = solution.p, solution.cost / max(len(pulls) - len(solution.p), 1)
     fwhm = math.exp(p[1])
-    error = fwhm * math.sqrt(max(float(np.linalg.pinv(solution.matrix, hermitian=True)[1, 1]) * reduced, 0.0))
+    error = fwhm * math.sqrt(max(float(np.linalg.pinv(solution.matrix, hermitian=True)[1, 1]), 0.0))
+    error *= math.sqrt(max(reduced, 1.0))
     if not p[0] > 0 or not math.isfinite(error) or error > 0.5 * fwhm:
         return "the fit of the profile did not settle"
-    return _Fit(tuple(float(number) for number in p), error, reduced)
+    r = where if where.ndim == 1 else np.hypot(where[0] - p[4], where[1] - p[5])
+    coherent = ring_chi2(r, pulls, parameters=min(len(p), 4)) / max(reduced, 1.0)
+    return _Fit(tuple(float(number) for number in p), error * math.sqrt(max(coherent, 1.0)), reduced)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.analyses.overview import calibration, dead_amplifiers
+from rapid.analyses.star import scatter
+from rapid.analyses.star_scatter import ellipticity_errors
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Quality, Result, missing
 from rapid.processing.frame import AmplifierStatistics, Frame, Mask, Study
@@ -18,6 +20,15 @@ __all__ = ["Quicklook", "analysis"]
 
 _SAMPLE = 1_000_000
 """Pixels that are enough for the median of a frame: its error is then 0.13 % of the pixel-to-pixel scatter."""
+
+_SAMPLE_OF_SPREAD = 100_000
+"""Pixels that are enough for the scatter: the error of the median is then known to 0.5 %."""
+
+_MEDIAN_LOSS = math.sqrt(math.pi / 2)
+"""Standard error of a median of Gaussian values over that of their mean."""
+
+_ENOUGH_STARS = 5
+"""With fewer, one wrong star moves the point-spread function and nothing tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class Quicklook:
     """
 
     name: str = "quicklook"
-    version: int = 1
+    version: int = 2
 
     def applies(self, info: ExposureInfo) -> bool:  # noqa: ARG002 - every exposure has numbers
         """Return True: every exposure has numbers."""
@@ -63,11 +74,12 @@ def _psf(study: Study) -> list[Finding]:
         return [_missing(column, study.why_not or "no PSF was measured") for column in (*columns, count)]
     scale = study.frame.detector.pixel_scale
     values = (psf.fwhm * scale, psf.effective_fwhm * scale, psf.e1, psf.e2)
-    errors = (psf.fwhm_error * scale, psf.effective_fwhm_error * scale, None, None)
+    errors = (psf.fwhm_error * scale, psf.effective_fwhm_error * scale, *ellipticity_errors(study.sources, psf))
     reason = psf.reason or "the PSF is not a number"
+    few = "" if psf.n_stars >= _ENOUGH_STARS else f"only {psf.n_stars} {'star' if psf.n_stars == 1 else 'stars'}"
     return [
         *(
-            _filled(column, value, reason, uncertainty=error, n=psf.n_stars)
+            _doubted(_filled(column, value, reason, uncertainty=error, n=psf.n_stars), few)
             for column, value, error in zip(columns, values, errors, strict=True)
         ),
         replace(count, value=psf.n_stars),
@@ -104,10 +116,12 @@ def _pixel_counts(frame: Frame) -> list[Finding]:
         "Median of all good pixels after instrument signature removal",
         "PostISR pixel median",
     )
+    value, error, n = _median(frame)
+    n_bad = Finding("n_bad", bad, "pixel", "Pixels that carry no usable data", "Bad pixels")
     return [
         Finding("n_saturated", saturated, "pixel", "Saturated pixels", "Saturated pixels"),
-        Finding("n_bad", bad, "pixel", "Pixels that carry no usable data", "Bad pixels"),
-        _filled(median, _median(frame), "no pixel of the frame is usable"),
+        _doubted(n_bad, _no_signal(frame)),
+        _filled(median, value, "no pixel of the frame is usable", uncertainty=error, n=n),
     ]
 
 
@@ -115,30 +129,37 @@ def _count(mask: NDArray[np.uint16], bits: Mask) -> int:
     return int(np.count_nonzero(mask & np.uint16(bits)))
 
 
-def _median(frame: Frame) -> float:
+def _median(frame: Frame) -> tuple[float, float, int]:
+    """Return the median of the good pixels of a sample, its standard error, and their number."""
     step = max(1, math.isqrt(frame.image.size // _SAMPLE))
     part = np.s_[step // 2 :: step, step // 2 :: step]
     image = frame.image[part]
-    usable = np.isfinite(image) & ((frame.mask[part] & np.uint16(Mask.BAD | Mask.NO_DATA)) == 0)
-    return float(np.median(image[usable])) if usable.any() else math.nan
+    values = image[np.isfinite(image) & ((frame.mask[part] & np.uint16(Mask.BAD | Mask.NO_DATA)) == 0)]
+    if values.size == 0:
+        return math.nan, math.nan, 0
+    spread = scatter(values[:: max(1, values.size // _SAMPLE_OF_SPREAD)].astype(np.float64))
+    return float(np.median(values)), _MEDIAN_LOSS * spread / math.sqrt(values.size), int(values.size)
+
+
+def _no_signal(frame: Frame) -> str:
+    """Say which amplifiers are dead, or nothing."""
+    dead = [amplifier.name for amplifier in dead_amplifiers(frame)]
+    return f"{', '.join(dead)} {'carries' if len(dead) == 1 else 'carry'} no signal" if dead else ""
 
 
 def _amplifiers(frame: Frame) -> list[Finding]:
     dead = [amplifier.name for amplifier in dead_amplifiers(frame)]
+    count = Finding("dead_amplifiers", len(dead), "", "Amplifiers that carry no signal", "Dead amplifiers")
+    names = Finding(
+        "dead_amplifier_names", ", ".join(dead), "", "Which amplifiers carry no signal", "Dead amplifier names"
+    )
     bias = Finding("bias_level", 0.0, "adu", "Level of the serial overscan, median over live amplifiers", "Bias level")
     noise = Finding(
         "read_noise", 0.0, "electron", "Read noise from the overscan, median over live amplifiers", "Read noise"
     )
-    named = Finding(
-        "dead_amplifier_names",
-        ", ".join(dead) or "none",
-        "",
-        "Which amplifiers carry no signal",
-        "Dead amplifier names",
-    )
     return [
-        Finding("dead_amplifiers", len(dead), "", "Amplifiers that carry no signal", "Dead amplifiers"),
-        named,
+        _doubted(count, _no_signal(frame)),
+        *([names] if dead else []),
         _over_amplifiers(bias, frame, lambda amplifier: amplifier.bias_level),
         _over_amplifiers(noise, frame, lambda amplifier: amplifier.read_noise),
     ]
@@ -161,12 +182,13 @@ def _calibration(frame: Frame) -> list[Finding]:
 def _over_amplifiers(
     column: Finding, frame: Frame, value: Callable[[AmplifierStatistics], float], *, what: str = "overscan"
 ) -> Finding:
-    """Take the median over the amplifiers that are alive; its error is theirs among each other."""
+    """Take the median over the amplifiers that are alive; its standard error is from how they differ, None for one."""
     values = np.array([value(amplifier) for amplifier in frame.amplifiers if not amplifier.dead], dtype=np.float64)
     values = values[np.isfinite(values)]
     if values.size == 0:
         return _missing(column, f"no live amplifier has a measured {what}")
-    return replace(column, value=float(np.median(values)), n=int(values.size))
+    error = _MEDIAN_LOSS * float(np.std(values, ddof=1)) / math.sqrt(values.size) if values.size > 1 else 0.0
+    return replace(column, value=float(np.median(values)), n=int(values.size), uncertainty=error or None)
 
 
 def _filled(
@@ -176,6 +198,13 @@ def _filled(
         return _missing(column, reason)
     known = uncertainty is not None and math.isfinite(uncertainty)
     return replace(column, value=float(value), uncertainty=uncertainty if known else None, n=n, quality=Quality.GOOD)
+
+
+def _doubted(finding: Finding, doubt: str) -> Finding:
+    """Return the finding, suspect where there is a doubt and a value."""
+    if not doubt or finding.value is None:
+        return finding
+    return replace(finding, quality=Quality.SUSPECT, reason=doubt)
 
 
 def _missing(column: Finding, reason: str) -> Finding:

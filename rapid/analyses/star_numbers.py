@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.analyses.aperture import energy_radius_error
 from rapid.analyses.examination import FRACTIONS, Examination
 from rapid.analyses.profiles import Profile
 from rapid.processing.findings import Finding, Quality, missing
@@ -30,12 +31,16 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A quantity with its value in the quantity's unit, NaN where `reason` says why there is none."""
+    """A quantity with its value in the quantity's unit, NaN where `reason` says why there is none.
+
+    ``doubt`` says why this number is suspect, when others of the star are not.
+    """
 
     quantity: Quantity
     value: float
     uncertainty: float | None = None
     reason: str = ""
+    doubt: str = ""
 
     @property
     def known(self) -> bool:
@@ -90,17 +95,23 @@ _PAIRS = (
     ("clipped mean, sigma", ("clipped_mean", "clipped_sigma")),
     ("99 %, 99.99 %", ("percentile_99", "percentile_9999")),
 )
+_OF_PROFILES = frozenset({"fwhm", "fwhm_gaussian", "moffat_beta"})
+"""What means nothing when the profile is not the star's."""
+
 _TOGETHER = {name: (label, names) for label, names in _PAIRS for name in names}
 
 
 def star_numbers(exam: Examination, scale: float) -> tuple[Number, ...]:
     """Return every quantity of a star, lengths on the sky at `scale` [arcsec/pixel]."""
     values = {**_shape(exam, scale), **_light(exam, scale), **_pixels(exam)}
-    return tuple(Number(quantity, *values[quantity.name]) for quantity in QUANTITIES)
+    return tuple(
+        Number(quantity, *values[quantity.name], doubt=exam.misfit if quantity.name in _OF_PROFILES else "")
+        for quantity in QUANTITIES
+    )
 
 
 def star_findings(numbers: tuple[Number, ...], doubt: str) -> tuple[Finding, ...]:
-    """Return the findings for the table; with a doubt they are suspect."""
+    """Return the findings for the table; with a doubt about the star, or the number itself, they are suspect."""
     return tuple(_finding(number, doubt) for number in numbers if number.quantity.in_row)
 
 
@@ -117,7 +128,8 @@ def text_rows(numbers: tuple[Number, ...], doubt: str) -> tuple[tuple[str, str],
         label, names = _TOGETHER.get(quantity.name, (quantity.label, (quantity.name,)))
         if quantity.name == names[0]:
             rows.append((label, ", ".join(texts[name] for name in names)))
-    return (*rows, ("", f"Suspect: {doubt}.")) if doubt else tuple(rows)
+    doubts = dict.fromkeys(reason for reason in (doubt, *(number.doubt for number in numbers)) if reason)
+    return (*rows, *(("", f"Suspect: {reason}.") for reason in doubts))
 
 
 def written(numbers: tuple[Number, ...]) -> dict[str, object]:
@@ -142,6 +154,7 @@ def _finding(number: Number, doubt: str) -> Finding:
     name, label = f"imexam_{quantity.name}", f"Star {quantity.label}"
     if not number.known:
         return missing(name, number.reason, unit=quantity.unit, description=quantity.description, label=label)
+    doubt = doubt or number.doubt
     quality = Quality.SUSPECT if doubt else Quality.GOOD
     return Finding(
         name,
@@ -158,8 +171,8 @@ def _finding(number: Number, doubt: str) -> Finding:
 def _shape(exam: Examination, scale: float) -> dict[str, _Entry]:
     beta, why = (exam.moffat.beta, "") if isinstance(exam.moffat, Profile) else (math.nan, exam.moffat)
     return {
-        "x": (exam.x, None, ""),
-        "y": (exam.y, None, ""),
+        "x": (exam.x, exam.center_error[0] if exam.center_error else None, ""),
+        "y": (exam.y, exam.center_error[1] if exam.center_error else None, ""),
         "fwhm": _width(exam.moffat, scale),
         "fwhm_gaussian": _width(exam.gaussian, scale),
         "moffat_beta": (beta, None, why),
@@ -174,12 +187,12 @@ def _width(fit: Profile | str, scale: float) -> _Entry:
 def _light(exam: Examination, scale: float) -> dict[str, _Entry]:
     flux, flux_error = _flux(exam)
     energy: dict[str, _Entry] = {
-        f"ee{round(100 * fraction)}": (2 * radius * scale, None, exam.no_energy)
+        f"ee{round(100 * fraction)}": (2 * radius * scale, _radius_error(exam, fraction, radius, scale), exam.no_energy)
         for fraction, radius in zip(FRACTIONS, exam.energy_radii, strict=True)
     }
     return energy | {
         "flux": (flux, flux_error, exam.no_energy),
-        "peak": (exam.peak, None, ""),
+        "peak": (exam.peak, math.sqrt(max(exam.peak, 0.0) + exam.sky.noise**2 + exam.sky.error**2), ""),
         "sky": (exam.sky.level, exam.sky.error, ""),
         "sky_noise": (exam.sky.noise, None, ""),
     }
@@ -191,6 +204,12 @@ def _flux(exam: Examination) -> tuple[float, float | None]:
         return math.nan, None
     flux, area = float(exam.growth[-1]), math.pi * float(exam.radii[-1]) ** 2
     return flux, math.sqrt(flux + area * exam.sky.noise**2 + (area * exam.sky.error) ** 2)
+
+
+def _radius_error(exam: Examination, fraction: float, radius: float, scale: float) -> float | None:
+    """Return the error of a diameter [arcsec]: that of the fraction within it, over the slope of the curve of growth."""
+    error = energy_radius_error(exam.radii, exam.growth, fraction=fraction, radius=radius, sky=exam.sky)
+    return None if error is None else 2 * error * scale
 
 
 def _pixels(exam: Examination) -> dict[str, _Entry]:

@@ -26,6 +26,8 @@ from rapid.processing.findings import (
     TextPanel,
 )
 from rapid.processing.frame import Mask, Psf, Study
+from rapid.simulation.stars import Psf as DrawnPsf
+from rapid.simulation.stars import draw_stars
 from tests.support.studies import SATURATION, Star, make_info, make_sources, make_study, with_image
 
 ROW = (
@@ -81,6 +83,55 @@ def test_the_uncertainty_of_the_fwhm_covers_the_truth() -> None:
     scale = make_study().frame.detector.pixel_scale
     pulls = [(float(fwhm.value or 0) - 8.0 * scale) / float(fwhm.uncertainty or 0) for fwhm in values]
     assert np.mean(np.abs(pulls)) < 1.6
+
+
+def drawn(seed: int, donut: float = 0.0, ellipticity: float = 0.0, flux: float = 3e6) -> Study:
+    """A star as the telescope would draw it: elliptical, and out of focus by the diameter of its pupil [pixel]."""
+    rng = np.random.default_rng(seed)
+    x, y = 160 + rng.uniform(-0.5, 0.5), 120 + rng.uniform(-0.5, 0.5)
+    image = np.full((240, 320), 300, np.float32)
+    shape = DrawnPsf(8.0, 3.0, ellipticity, donut=donut)
+    draw_stars(image, np.array([x]), np.array([y]), np.array([flux]), shape)
+    image = image + rng.standard_normal(image.shape) * np.sqrt(image + 64)
+    sources = make_sources([Star(x, y, flux, math.hypot(8.0, donut))])
+    return with_image(make_study([], sources=sources), image.astype(np.float32))
+
+
+@pytest.mark.parametrize(("flux", "ellipticity"), [(1e5, 0.0), (1e6, 0.05), (3e6, 0.1)])
+def test_the_pull_of_the_fwhm_is_one(flux: float, ellipticity: float) -> None:
+    values = [found(analysis.run(drawn(seed, ellipticity=ellipticity, flux=flux)))["imexam_fwhm"] for seed in range(25)]
+    scale = make_study().frame.detector.pixel_scale
+    assert all(value.quality is Quality.GOOD for value in values)
+    pulls = [(float(value.value or 0) - 8.0 * scale) / float(value.uncertainty or 0) for value in values]
+    assert 0.4 < np.sqrt(np.mean(np.square(pulls))) < 1.3
+
+
+@pytest.mark.parametrize("donut", [20.0, 30.0, 60.0])
+def test_a_star_out_of_focus_has_suspect_widths_and_a_large_error(donut: float) -> None:
+    result = analysis.run(drawn(1, donut=donut))
+    values, reason = found(result), "the star's profile is not a Moffat: central depression"
+    for name in ("imexam_fwhm", "imexam_fwhm_gaussian"):
+        assert (values[name].quality, values[name].reason) == (Quality.SUSPECT, reason)
+    assert values["imexam_fwhm"].uncertainty > 0.02 * values["imexam_fwhm"].value  # type: ignore[operator]
+    assert values["imexam_flux"].quality is Quality.GOOD
+    text = result.pictures[0].panels[2]
+    assert isinstance(text, TextPanel)
+    assert text.rows[-1] == ("", f"Suspect: {reason}.")
+    assert result.sidecar["misfit"] == reason
+
+
+def test_the_errors_of_place_energy_and_peak_are_their_scatter() -> None:
+    star = Star(160.0, 120.0, 3e5, 4.0, 3.0)
+    values = [found(analysis.run(make_study([star], seed=seed))) for seed in range(50)]
+    for name in ("imexam_x", "imexam_y", "imexam_ee50", "imexam_ee80", "imexam_flux", "imexam_peak"):
+        scatter = np.std([float(value[name].value or 0) for value in values], ddof=1)
+        predicted = np.mean([float(value[name].uncertainty or 0) for value in values])
+        assert scatter / predicted == pytest.approx(1.0, abs=0.3), name
+
+
+def test_the_error_of_a_place_that_was_not_a_mean_of_light_is_not_told() -> None:
+    values = found(analysis.run(make_study([Star(3.2, 4.1, 1e6, 8.0, 3.0)])))
+    assert values["imexam_x"].uncertainty is None
 
 
 @settings(deadline=None, max_examples=12)

@@ -29,7 +29,6 @@ ALWAYS = {
     "n_bad": "Bad pixels",
     "postisr_pixel_median": "PostISR pixel median",
     "dead_amplifiers": "Dead amplifiers",
-    "dead_amplifier_names": "Dead amplifier names",
     "bias_level": "Bias level",
     "read_noise": "Read noise",
 }
@@ -59,7 +58,8 @@ def test_a_sky_frame() -> None:
     assert values["n_saturated"].value == np.count_nonzero(study.frame.mask & Mask.SATURATED) > 0
     assert values["postisr_pixel_median"].value == pytest.approx(np.median(study.frame.image), abs=1.0)
     assert (values["bias_level"].value, values["read_noise"].value) == (25_000.0, 8.0)
-    assert (values["dead_amplifiers"].value, values["dead_amplifier_names"].value) == (0, "none")
+    assert (values["dead_amplifiers"].value, values["dead_amplifiers"].quality) == (0, Quality.GOOD)
+    assert values["n_bad"].quality is Quality.GOOD
 
 
 @pytest.mark.parametrize(("kind", "level"), [("bias", 0.0), ("dark", 3.0), ("flat", 30_000.0)])
@@ -95,7 +95,73 @@ def test_dead_amplifiers_are_named_and_left_out() -> None:
     assert values["calib_level"].value == pytest.approx(30_000.0, rel=1e-3)
     assert values["postisr_pixel_median"].value == pytest.approx(30_000.0, rel=1e-3)
     assert values["n_bad"].value == 2 * 120 * 160
+    for name in ("dead_amplifiers", "n_bad"):
+        assert (values[name].quality, values[name].reason) == (Quality.SUSPECT, "C10, C01 carry no signal")
     assert values["read_noise"].n == 2
+
+
+def test_one_dead_amplifier_is_not_silent() -> None:
+    assert found(make_study(dead=["C01"]))["dead_amplifiers"].reason == "C01 carries no signal"
+
+
+@pytest.mark.parametrize(("n", "reason"), [(1, "only 1 star"), (4, "only 4 stars"), (5, "")])
+def test_a_psf_of_a_few_stars_is_suspect(n: int, reason: str) -> None:
+    values = found(make_study([Star(40 + 50 * i, 120, 1e6) for i in range(n)]))
+    for name in ("psf_fwhm", "psf_effective_fwhm", "psf_e1", "psf_e2"):
+        assert values[name].reason == reason
+        assert values[name].quality is (Quality.SUSPECT if reason else Quality.GOOD)
+
+
+def test_the_error_over_amplifiers_is_that_of_their_median() -> None:
+    rng, study, pulls = np.random.default_rng(5), make_study(), []
+    for _ in range(200):
+        amplifiers = tuple(
+            replace(study.frame.amplifiers[0], bias_level=25_000 + 100 * rng.standard_normal()) for _ in range(16)
+        )
+        level = found(replace(study, frame=replace(study.frame, amplifiers=amplifiers)))["bias_level"]
+        pulls.append((float(level.value or 0) - 25_000) / float(level.uncertainty or 0))
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+
+
+def test_one_amplifier_tells_no_error() -> None:
+    values = found(make_study(observation_type="bias", dead=["C00", "C01", "C10"]))
+    assert (values["calib_level"].n, values["calib_level"].uncertainty) == (1, None)
+
+
+def test_the_error_of_the_median_is_its_scatter() -> None:
+    values = [found(make_study(seed=seed))["postisr_pixel_median"] for seed in range(60)]
+    pulls = [(float(median.value or 0) - 300.0) / float(median.uncertainty or 0) for median in values]
+    assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.25)
+    assert values[0].n == 240 * 320
+
+
+def noisy_shapes(seed: int, n: int = 40) -> Study:
+    """A study of round stars whose second moments scatter as their light does; the PSF is their weighted mean."""
+    rng = np.random.default_rng(seed)
+    study = make_study([Star(100, 100, 1e6)] * n, noise=False)
+    assert study.sources is not None
+    assert study.psf is not None
+    share = rng.uniform(0.005, 0.05, n)
+    e1, e2 = np.hypot(share, 0.01) * rng.standard_normal((2, n))
+    weights = 1 / (share**2 + 0.01**2)
+    sources = replace(study.sources, xx=10 * (1 + e1), yy=10 * (1 - e1), xy=10 * e2, flux_error=share * 1e6)
+    psf = replace(
+        study.psf, e1=float(np.average(e1, weights=weights)), e2=float(np.average(e2, weights=weights)), n_stars=n
+    )
+    return replace(study, sources=sources, psf=psf)
+
+
+def test_the_error_of_the_ellipticity_is_its_scatter() -> None:
+    values = [found(noisy_shapes(seed)) for seed in range(80)]
+    for name in ("psf_e1", "psf_e2"):
+        pulls = [float(value[name].value or 0) / float(value[name].uncertainty or 0) for value in values]
+        assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.25)
+
+
+def test_two_stars_tell_no_error_of_the_ellipticity() -> None:
+    values = found(make_study([Star(60, 60, 1e6), Star(200, 150, 1e6)]))
+    assert values["psf_e1"].uncertainty is None
+    assert values["psf_e2"].uncertainty is None
 
 
 def test_when_every_amplifier_is_dead() -> None:
