@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +24,9 @@ log = logger(__name__)
 
 MIN_COMPRESSED = 2048
 """Bytes below which an answer is not worth compressing: it fits the first packets anyway."""
+
+PROGRAMS = frozenset({"api", "pictures", "static"})
+"""Parts of addresses that scripts and pages ask for: they are answered in JSON."""
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -67,14 +72,28 @@ def quoted(etag: str) -> str:
     return '"' + etag.removeprefix("W/").strip('"').replace('"', "") + '"'
 
 
-def add_error_answers(app: FastAPI) -> None:
-    """Answer every error as JSON ``{detail}`` with one sentence."""
+def add_error_answers(app: FastAPI, error_page: Callable[[str, int, str], Response]) -> None:
+    """Answer every error as JSON ``{detail}`` with one sentence; somebody who mistyped a page's address reads a page.
 
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        return _problem(422, "; ".join(_sentence(dict(fault)) for fault in error.errors()))
+    Parameters
+    ----------
+    error_page
+        Makes the page from the path that was asked for, the status and the sentence.
+    """
 
-    async def bad_name(_request: Request, error: BadName) -> Response:
-        return _problem(422, str(error))
+    def wrong_address(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+        if _is_for_a_person(request):
+            return error_page(request.url.path, status, detail)
+        return _problem(status, detail, headers)
+
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return wrong_address(request, 422, "; ".join(_sentence(dict(fault)) for fault in error.errors()))
+
+    async def bad_name(request: Request, error: BadName) -> Response:
+        return wrong_address(request, 422, str(error))
+
+    async def refused(request: Request, error: HTTPException) -> Response:
+        return wrong_address(request, error.status_code, error.detail, error.headers)
 
     async def not_there(_request: Request, error: NotAvailable) -> Response:
         return _problem(404, str(error))
@@ -92,6 +111,7 @@ def add_error_answers(app: FastAPI) -> None:
 
     app.exception_handler(RequestValidationError)(invalid)
     app.exception_handler(BadName)(bad_name)
+    app.exception_handler(HTTPException)(refused)
     app.exception_handler(NotAvailable)(not_there)
     app.exception_handler(LedgerError)(no_ledger)
     app.exception_handler(TimeoutError)(too_late)
@@ -115,6 +135,12 @@ class SafeHeaders:
         await self._app(scope, receive, send_safely if scope["type"] == "http" else send)
 
 
+def _is_for_a_person(request: Request) -> bool:
+    """Tell whether a browser asked for a page: everything that is not of a program's part of the display."""
+    parts = request.url.path.split("/")  # a proxy may have put some before ours
+    return PROGRAMS.isdisjoint(parts) and "text/html" in request.headers.get("accept", "")
+
+
 def _packed(value: object, *, packed: bool) -> tuple[bytes, str, bool]:
     plain = json_bytes(value, sort=False)  # columns and stages come in an order that means something
     tag = f'W/"{hashlib.sha256(plain).hexdigest()[:32]}"'
@@ -129,5 +155,5 @@ def _sentence(fault: dict[str, object]) -> str:
     return f"{where}: {fault.get('msg', 'not valid')}"
 
 
-def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     return JSONResponse({"detail": detail}, status_code=status, headers=headers)

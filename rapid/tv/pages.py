@@ -1,4 +1,4 @@
-"""The pages: three plain HTML files that a script on the page fills from the REST interface."""
+"""The pages: plain HTML files that a script on the page fills from the REST interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rapid.ports import Ledger
 from rapid.tv.api import Camera, DayObs, SeqNum
 from rapid.tv.keys import day_text
 
-__all__ = ["WebFiles", "pages_router"]
+__all__ = ["WebFiles", "error_page", "pages_router"]
 
 WEB = files("rapid.tv").joinpath("web")
 
@@ -66,9 +66,17 @@ def pages_router(ledger: Ledger, *, title: str) -> APIRouter:
     return router
 
 
-def _page(name: str, root: str, **values: object) -> Response:
+def error_page(path: str, status: int, detail: str, *, title: str) -> Response:
+    """Answer a mistyped address with a page that says what is wrong and leads back to the newest night."""
+    root = "../" * (path.count("/") - 1) or "./"
+    return _page("lost.html", root, status=status, title=title, heading=title, detail=detail)
+
+
+def _page(name: str, root: str, *, status: int = 200, **values: object) -> Response:
     safe = {key: html.escape(str(value)) for key, value in values.items()}
-    return HTMLResponse(_template(name).substitute(safe, root=root), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(
+        _template(name).substitute(safe, root=root), status_code=status, headers={"Cache-Control": "no-cache"}
+    )
 
 
 @cache

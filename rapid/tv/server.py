@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from functools import partial
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -14,7 +15,7 @@ from rapid.errors import ConfigError
 from rapid.ports import Ledger, Store
 from rapid.tv.answers import SafeHeaders, add_error_answers
 from rapid.tv.api import api_router, pictures_router
-from rapid.tv.pages import WebFiles, pages_router
+from rapid.tv.pages import WebFiles, error_page, pages_router
 from rapid.tv.stream import FeedWatch
 
 __all__ = ["create_app", "serve"]
@@ -43,7 +44,7 @@ def create_app(ledger: Ledger, store: Store, *, title: str = "Rapid", extra: Seq
     )
     app.state.watch = watch
     app.add_middleware(SafeHeaders)
-    add_error_answers(app)
+    add_error_answers(app, partial(error_page, title=title))
     for router in (*extra, api_router(ledger, watch), pictures_router(store)):
         app.include_router(router)
     app.mount("/static", WebFiles(), name="static")

@@ -376,3 +376,37 @@ async def test_routes_of_others_go_before_the_pages(feed: MemoryFeed, store: Mem
     transport = httpx.ASGITransport(create_app(feed, store, extra=[router]))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://tv") as client:
         assert (await client.get("/health/20260315")).json() == {"part": "20260315"}
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "why", "root"),
+    [
+        ("/foo/bar", 422, "path day_obs: Input should be a valid integer", "../"),
+        ("/auxtel/20261399", 422, "not a day_obs", "../"),
+        ("/auxtel/20260315/1/2", 404, "Not Found", "../../../"),
+        ("/docs", 404, "Not Found", "./"),
+        ("/<b>x/20260315", 422, "&lt;b&gt;x", "../"),
+    ],
+)
+async def test_a_mistyped_page_is_answered_with_a_page(
+    client: httpx.AsyncClient, path: str, status: int, why: str, root: str
+) -> None:
+    answer = await client.get(path, headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "There is no page at this address" in answer.text
+    assert why in answer.text
+    assert f'href="{root}static/css/base.css"' in answer.text
+    assert "<b>x" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nights/auxtel/20261399", "/pictures/none.png", "/static/none.css", "/api/v1/no"]
+)
+async def test_programs_are_answered_in_json_whatever_they_accept(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers=BROWSER)
+    assert answer.status_code in {404, 422}
+    assert list(answer.json()) == ["detail"]
