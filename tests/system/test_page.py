@@ -92,12 +92,14 @@ async def test_the_newest_night_is_shown_newest_first(site: Site, page: Page) ->
 async def test_columns_are_grouped_and_carry_their_units(site: Site, page: Page) -> None:
     await site.expose(1)
     await open_night(site, page)
-    await expect(page.locator('thead th[scope="colgroup"]')).to_have_text(["exposure", "quicklook"])
+    await expect(page.locator('thead th[scope="colgroup"]')).to_have_text(
+        ["exposure", "quicklook", "exposure", "quicklook"]
+    )
     head = page.locator('thead th[scope="col"]', has_text="PSF FWHM")
     await expect(head.locator(".unit")).to_have_text("arcsec")
     await expect(head).to_have_attribute("title", "Full width at half maximum of the stars")
     numbers = await row(page, 1).locator("td.number").all_inner_texts()
-    assert numbers == ["30.0", "1.20", "0.975", "41", "814", "31.3", "1"]
+    assert numbers == ["30.0", "0.975", "814", "31.3", "41", "1.20", "1"]
 
 
 async def test_head_and_first_columns_stay_in_sight(site: Site, page: Page) -> None:
@@ -143,7 +145,7 @@ async def test_only_the_row_that_changed_is_drawn_again(site: Site, page: Page) 
     await open_night(site, page)
     await page.evaluate("document.querySelectorAll('tbody tr').forEach(row => { row.dataset.old = 'yes' })")
     await site.expose(2, revision=2, cells={"psf_fwhm": 2.5})
-    await expect(row(page, 2).locator("td.number").nth(2)).to_have_text("2.50", timeout=SOON)
+    await expect(row(page, 2).locator("td.number").nth(1)).to_have_text("2.50", timeout=SOON)
     assert await page.locator("tbody tr[data-old]").count() == 2
     await expect(page.locator("tbody tr th a")).to_have_text(["3", "2", "1"])
 
@@ -259,6 +261,85 @@ async def test_text_from_data_is_never_more_than_text(site: Site, page: Page) ->
     assert await page.locator('img[src="x"]').count() == 0
 
 
+async def test_a_column_shows_the_digits_its_newest_values_need(site: Site, page: Page) -> None:
+    await site.expose(1, cells={"psf_fwhm": None, "sky_mean": 812.0}, notes={"psf_fwhm": "no star"})
+    await open_night(site, page)
+    await page.keyboard.press("j")
+    await site.expose(2, cells={"psf_fwhm": 0.734})
+    fwhm = row(page, 2).locator("td.number").nth(1)
+    await expect(fwhm).to_have_text("0.734", timeout=SOON)
+    await site.expose(2, revision=2, cells={"psf_fwhm": 2.5})
+    await expect(fwhm).to_have_text("2.50", timeout=SOON)
+    await expect(page.locator("tr.selected th a")).to_have_text("1")
+    await expect(row(page, 1)).to_be_focused()
+
+
+async def test_the_keyboard_reaches_the_columns_at_the_right(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await page.set_viewport_size({"width": 1000, "height": 700})
+    await open_night(site, page)
+    place = page.locator("#table")
+    await page.keyboard.press("ArrowRight")
+    assert await place.evaluate("element => element.scrollLeft") == 160
+    await page.keyboard.press("ArrowLeft")
+    assert await place.evaluate("element => element.scrollLeft") == 0
+    await place.focus()
+    await expect(place).to_be_focused()
+
+
+async def test_what_was_measured_is_in_sight_and_times_say_their_scale(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await open_night(site, page)
+    heads = await page.locator('thead tr:nth-child(2) th[scope="col"] .label').all_inner_texts()
+    assert heads[:5] == ["Image type", "Target", "Filter", "Exposure time", "PSF FWHM"]
+    await expect(page.locator("thead th", has_text="PSF FWHM")).to_be_in_viewport(ratio=1)
+    begin = page.locator('thead th[scope="col"]', has_text="Date begin")
+    await expect(begin.locator(".unit")).to_have_text("TAI")
+    await expect(row(page, 1).locator("td", has_text="00:01:07")).to_have_attribute(
+        "title", "2026-03-16T00:01:07.250 TAI"
+    )
+
+
+async def test_failures_in_the_bar_are_those_of_the_night_and_lead_to_one(site: Site, page: Page) -> None:
+    await site.feed.append(entry_of(1, day_obs=20260310, state="failed", error="x"))
+    await site.feed.append(entry_of(2, camera="lsstcam", state="failed", error="x"))
+    await site.feed.append(entry_of(3, state="failed", error="x"))
+    await site.expose(4)
+    await open_night(site, page)
+    failed = page.locator('[data-count="failed"]')
+    await expect(failed).to_have_text("■ 1 failed", timeout=SOON)
+    await failed.locator("a").click()
+    await expect(page.locator("tr.selected th a")).to_have_text("3")
+    await open_night(site, page, 20260310)
+    await expect(page.locator("output.line")).to_have_text("○ history")
+    await expect(page.locator("output.age")).to_be_empty()
+    await page.goto(f"{site.url}auxtel/20260309")
+    await expect(page.locator("#table .empty")).to_have_text("No exposure in this night.", timeout=SOON)
+
+
+async def test_many_events_at_once_are_drawn_together_and_none_is_lost(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    for seq_num in range(2, 120):
+        await site.feed.append(entry_of(seq_num, state="running"))
+        await site.feed.append(entry_of(seq_num))
+    await expect(page.locator("td.state", has_text="done")).to_have_count(119, timeout=SOON)
+    await expect(page.locator("#summary")).to_have_text("119 exposures")
+
+
+async def test_doubt_is_told_in_every_head(site: Site, page: Page) -> None:
+    notes = {"sky_mean": "amplifier C07 is dead", "sky_rms": "amplifier C07 is dead"}
+    await site.expose(1, notes=notes)
+    await open_night(site, page)
+    why = "sky mean, sky rms: amplifier C07 is dead"
+    for place in (row(page, 1).locator("td.state"), page.locator(".front-head .state")):
+        await expect(place).to_have_text("▲ suspect")
+        await expect(place).to_have_attribute("title", why)
+    await page.goto(f"{site.url}auxtel/20260315/1")
+    await expect(page.locator(".headline .state")).to_have_attribute("title", why, timeout=SOON)
+
+
 # --- the line --------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +353,29 @@ async def test_a_lost_line_is_admitted_and_then_made_good(site: Site, page: Page
     await expect(row(page, 3)).to_be_visible(timeout=SOON)
     await expect(page.locator("tbody tr th a")).to_have_text(["3", "2", "1"])
     await expect(page.locator("output.line")).to_have_text("● live")
+
+
+async def test_a_page_without_a_line_says_that_it_is_old(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    held: list[Any] = []
+
+    async def hold(route: Any) -> None:
+        held.append(route)
+
+    await page.route(re.compile(r"/api/v1/stream"), hold)
+    await page.evaluate("window.stop()")
+    await expect(page.locator("output.line")).to_have_text("▲ reconnecting", timeout=SOON)
+    await expect(page.locator(".counts")).to_have_class(re.compile("stale"))
+    said = re.compile(r"^No connection since \d\d:\d\d:\d\d UTC; what you see may be old$")
+    await expect(page.locator("#notice")).to_have_text(said, timeout=2 * SOON)
+    await site.feed.append(entry_of(2, state="running"))
+    for route in held:
+        await route.continue_()
+    await expect(page.locator("output.line")).to_have_text("● live", timeout=3 * SOON)
+    await expect(page.locator('[data-count="running"]')).to_have_text("◐ 1 running", timeout=SOON)
+    await expect(page.locator("#notice")).to_be_empty()
+    await expect(page.locator(".counts")).not_to_have_class(re.compile("stale"))
 
 
 async def test_a_line_on_which_nothing_comes_is_not_called_live(site: Site, page: Page) -> None:
@@ -368,7 +472,7 @@ async def test_an_exposure_has_its_pictures_numbers_and_latency(site: Site, page
     fwhm = page.locator('tr[data-name="psf_fwhm"]')
     await expect(fwhm.locator("td.value")).to_have_text("1.000 ± 0.012")
     await expect(fwhm.locator("td.unit")).to_have_text("arcsec")
-    await expect(page.locator('tr[data-name="date_begin"] td.value')).to_have_text("2026-03-16T00:02:07.250")
+    await expect(page.locator('tr[data-name="date_begin"] td.value')).to_have_text("2026-03-16T00:02:07.250 TAI")
     await expect(page.locator(".latency .summary")).to_have_text(
         "3.00 s from shutter close · 1.50 s from the complete file"
     )
@@ -397,6 +501,7 @@ async def test_a_failed_exposure_shows_its_error_and_traceback(site: Site, page:
     await page.goto(f"{site.url}auxtel/20260315/2")
     box = page.locator(".trouble.bad")
     await expect(box.locator(".error")).to_have_text("the header has no EXPTIME", timeout=SOON)
+    await expect(box.locator(".retry code")).to_have_text("rapid dead-letters retry 1", timeout=SOON)
     async with page.context.expect_page() as opening:
         await box.get_by_role("link").click()
     opened = await opening.value

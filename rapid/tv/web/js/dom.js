@@ -12,6 +12,11 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+// Words of the data in one line. Each is kept to itself, whichever way its script runs.
+export function joined(words, between = " · ") {
+  return words.flatMap((word, index) => [index ? between : null, el("bdi", {}, word)]);
+}
+
 // A link is shown where it leads somewhere, and hidden where it does not.
 export function pointTo(link, url) {
   link.hidden = !url;

@@ -1,5 +1,7 @@
 // What a table entry means: its state in a glyph and a word, and why.
 
+import { el } from "./dom.js";
+
 const STATES = {
   waiting: { glyph: "○", word: "waiting", kind: "idle", why: "waiting for a worker" },
   running: { glyph: "◐", word: "running", kind: "busy", why: "being measured" },
@@ -14,6 +16,13 @@ export function stateOf(entry) {
   const state = STATES[entry.state] ?? { glyph: "?", word: entry.state, kind: "idle", why: "" };
   if (entry.state === "done") return judged(entry, state);
   return { ...state, why: entry.error ? retold(entry) : state.why };
+}
+
+// The state as it stands in a head or a tile, with the reasons in its title.
+export function stateMark(entry) {
+  const state = stateOf(entry);
+  const glyph = el("span", { class: "glyph", "aria-hidden": "true" }, state.glyph);
+  return el("span", { class: `state ${state.kind}`, title: state.why || null }, glyph, ` ${state.word}`);
 }
 
 // Names of cells that are there and have a note of why to doubt them.
@@ -40,13 +49,16 @@ export function newerFirst(a, b) {
   return b.seq_num - a.seq_num || (a.detector_name < b.detector_name ? -1 : Number(a.detector_name > b.detector_name));
 }
 
+// What is to be doubted in an exposure that was measured, and why; a reason that many share is said once.
 function judged(entry, state) {
   const failed = Object.keys(entry.failures);
-  if (failed.length) return { glyph: "▲", word: "partly", kind: "warn", why: `${failed.join(", ")} did not finish` };
   const doubtful = suspects(entry);
-  if (!doubtful.length) return state;
-  const why = doubtful.map((name) => `${name.replaceAll("_", " ")}: ${entry.notes[name]}`).join("; ");
-  return { glyph: "▲", word: "suspect", kind: "warn", why };
+  const reasons = [...new Set(doubtful.map((name) => entry.notes[name]))];
+  const sharing = (reason) => doubtful.filter((name) => entry.notes[name] === reason).map((name) => name.replaceAll("_", " "));
+  const whys = reasons.map((reason) => `${sharing(reason).join(", ")}: ${reason}`);
+  if (failed.length) whys.unshift(`${failed.join(", ")} did not finish`);
+  if (!whys.length) return state;
+  return { glyph: "▲", word: failed.length ? "partly" : "suspect", kind: "warn", why: whys.join("; ") };
 }
 
 function retold(entry) {

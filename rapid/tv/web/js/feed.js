@@ -17,7 +17,7 @@ export function openFeed(after, on) {
     source = new EventSource(`${apiUrl("stream")}?after=${last}`);
     source.addEventListener("open", () => heard());
     source.addEventListener("exposure", (message) => {
-      if (take(message)) on.exposure(JSON.parse(message.data));
+      if (take(message)) on.exposure({ id: last, ...JSON.parse(message.data) });
     });
     source.addEventListener("night", (message) => take(message));
     source.addEventListener("beat", (message) => {

@@ -5,6 +5,8 @@ const UNITS = {
   hour: "h", percent: "%", pix: "px", pixel: "px",
 };
 const NUMBERS = new Set(["number", "integer", "float", "int"]);
+const TAI_MINUS_UTC = 37000; // ms, since 2017
+const PIXELS = new Set(["pix", "pixel"]);
 const ISO = /^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(?:\.\d+)?/;
 
 export function unitText(unit) {
@@ -20,22 +22,24 @@ export function valueText(value, column, decimals = decimalsFor([value], column)
   if (value === null || value === undefined) return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return timeOfDay(value) ?? String(value);
-  return numberText(value, Number.isInteger(value) && column.type !== "number" ? 0 : Math.min(decimals, finest(value)));
+  return numberText(value, Number.isInteger(value) && column.type !== "number" ? 0 : Math.min(decimals, finest(value, column)));
 }
 
-// Digits after the point that a column needs to show its values to about four figures, or to a tenth of an arcsecond.
+// Digits after the point that a column needs to show its values to about four figures, to a tenth of an arcsecond, or to a hundredth of a pixel.
 export function decimalsFor(values, column) {
   if (column.type === "integer") return 0;
   const sizes = values.filter((value) => typeof value === "number" && value !== 0).map(Math.abs);
   if (sizes.length === 0) return 0;
   if (sizes.every(Number.isInteger)) return sizes.some((size) => size > 999) ? 0 : 1;
   if (column.unit === "deg") return 4;
+  if (PIXELS.has(column.unit)) return 2;
   const typical = sizes.sort((a, b) => a - b)[sizes.length >> 1];
   return Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(typical))));
 }
 
-// Digits after the point beyond which a value of this size would show more than five figures.
-function finest(value) {
+// Digits after the point beyond which a value of this size would show more than five figures; a place in pixels keeps two.
+function finest(value, column) {
+  if (PIXELS.has(column.unit)) return 2;
   return value === 0 ? 6 : Math.max(0, 4 - Math.floor(Math.log10(Math.abs(value))));
 }
 
@@ -53,6 +57,16 @@ export function numberText(value, decimals) {
   const [whole, part] = Math.abs(value).toFixed(decimals).split(".");
   const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") : whole;
   return (value < 0 ? "−" : "") + grouped + (part ? `.${part}` : "");
+}
+
+// The day that the observatory is in at a moment [ms]: it changes twelve hours after UTC does.
+export function observingDay(now) {
+  return Number(new Date(now - 12 * 3600e3).toISOString().slice(0, 10).replaceAll("-", ""));
+}
+
+// When a time in TAI was, in ms of UTC since 1970; NaN for what is no time.
+export function momentOf(tai) {
+  return Date.parse(`${tai}Z`) - TAI_MINUS_UTC;
 }
 
 export function timeOfDay(text) {

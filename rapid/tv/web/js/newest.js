@@ -1,8 +1,8 @@
 // The newest exposure, large: its picture, and the few numbers one looks at first, each with its trend.
 
 import { exposureUrl, pictureUrl } from "./api.js";
-import { el } from "./dom.js";
-import { bandOf, channelsOf, entryKey, stateOf } from "./entry.js";
+import { el, joined } from "./dom.js";
+import { bandOf, channelsOf, entryKey, stateMark, stateOf } from "./entry.js";
 import { isNumeric, measured, secondsText, timeOfDay, unitText } from "./format.js";
 import { spark } from "./spark.js";
 
@@ -39,13 +39,12 @@ export class Newest {
   }
 
   #drawHead(entry, chosen) {
-    const state = stateOf(entry);
     const words = [entry.cells.target, entry.cells.filter, exposureWords(entry)].filter(Boolean);
     this.head.replaceChildren(
       el("span", { class: "tag" }, chosen ? "selected" : "newest"),
       el("a", { class: "title", href: exposureUrl(entry), "data-band": bandOf(entry) }, `Seq ${entry.seq_num}`),
-      el("span", { class: `state ${state.kind}` }, el("span", { class: "glyph", "aria-hidden": "true" }, state.glyph), ` ${state.word}`),
-      el("span", { class: "words" }, words.join(" · ")),
+      stateMark(entry),
+      el("span", { class: "words" }, ...joined(words)),
       this.tabs,
     );
     const channels = channelsOf(entry);
@@ -68,7 +67,7 @@ export class Newest {
     const state = stateOf(newest);
     this.alert.hidden = state.kind !== "bad";
     const where = newest === shown ? "" : `Seq ${newest.seq_num} `;
-    this.alert.replaceChildren(el("span", { class: "glyph", "aria-hidden": "true" }, "■"), ` ${where}failed: ${state.why}`);
+    this.alert.replaceChildren(el("span", { class: "glyph", "aria-hidden": "true" }, "■"), ` ${where}failed: `, el("bdi", {}, state.why));
   }
 
   // The picture and its caption change together, when the picture is there to be seen.

@@ -1,26 +1,32 @@
-// The page of a night: read once, then kept up to date event by event.
+// The page of a night: read once, then kept up to date, whatever came since the last frame drawn together.
 
 import { getJson, nightUrl } from "./api.js";
 import { makeBar } from "./bar.js";
 import { drawNights } from "./calendar.js";
 import { ColumnChoice, listed } from "./columns.js";
 import { byId, el } from "./dom.js";
+import { entryKey } from "./entry.js";
 import { openFeed } from "./feed.js";
-import { dayText } from "./format.js";
+import { dayText, momentOf } from "./format.js";
 import { Newest } from "./newest.js";
+import { notice } from "./notice.js";
 import { NightTable } from "./table.js";
 
 const { camera, dayObs: dayName } = document.body.dataset;
 const dayObs = Number(dayName);
 const PAUSE = 3000; // ms before a failed reading is tried again
 const IDLE = 60000; // ms without a hand on the page after which it follows to a new night by itself
+const STRIDE = 160; // px that a key moves the table sideways
 
-const bar = makeBar(byId("health"), camera);
+const bar = makeBar(byId("health"), camera, dayObs);
 const newest = new Newest(byId("newest"));
-const table = new NightTable(byId("table"), (entry) => show(entry));
+const table = new NightTable(byId("table"), () => refresh());
 const choice = new ColumnChoice(camera, () => redraw());
 let columns = {};
-let selected = null;
+let current = dayObs; // the newest night of this camera
+let pending = new Map(); // the newest event of each row that is not drawn yet
+let drawing = 0;
+let reading = false;
 let touched = -IDLE;
 
 byId("day").textContent = dayText(dayObs);
@@ -28,37 +34,39 @@ for (const kind of ["pointerdown", "keydown", "wheel"]) {
   addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
 }
 addEventListener("keydown", onKey);
+addEventListener("hashchange", goToFailed);
 start();
 
 async function start() {
-  let asOf;
-  try {
-    asOf = await read();
-  } catch (error) {
-    say(`The night cannot be read (${error.message}); trying again.`);
-    setTimeout(start, PAUSE);
-    return;
-  }
-  openFeed(asOf, { exposure: onExposure, reset: reread, line: (state) => bar.line(state), beat: (data) => bar.beat(data) });
+  const asOf = await read();
+  goToFailed();
+  openFeed(asOf, { exposure: onExposure, reset: read, line: (state) => bar.line(state), beat: (data) => bar.beat(data) });
 }
 
+// Read the whole night, for as long as it takes; events that are newer than what was read are drawn after it.
 async function read() {
-  const [night] = await Promise.all([getJson(`api/v1/nights/${camera}/${dayObs}`), drawNights(camera, dayObs)]);
+  reading = true;
+  let night = null;
+  while (night === null) night = await attempt();
+  reading = false;
   columns = night.columns;
-  table.draw(choice.shown(listed(columns)), night.rows);
-  selected = null;
+  pending = new Map([...pending].filter(([, event]) => event.id > night.as_of));
+  table.draw(choice.shown(listed(columns, night.rows), night.rows), night.rows);
   refresh();
-  say("");
+  if (pending.size) drawSoon();
   return night.as_of;
 }
 
-// After a reset nothing on the page may be trusted: it is read again, for as long as it takes.
-async function reread() {
+async function attempt() {
   try {
-    await read();
+    const [night, nights] = await Promise.all([getJson(`api/v1/nights/${camera}/${dayObs}`), drawNights(camera, dayObs)]);
+    current = Math.max(dayObs, ...nights.map((other) => other.day_obs));
+    notice("reading");
+    return night;
   } catch (error) {
-    say(`The night cannot be read (${error.message}); trying again.`);
-    setTimeout(reread, PAUSE);
+    notice("reading", `The night cannot be read (${error.message}); trying again.`);
+    await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
+    return null;
   }
 }
 
@@ -67,56 +75,81 @@ function onExposure(event) {
     bar.changed();
     return;
   }
-  if (["done", "failed"].includes(event.body.state)) bar.seen(event.at);
+  if (["done", "failed"].includes(event.body.state)) bar.seen(event);
   else bar.changed();
-  if (event.day_obs !== dayObs) {
-    if (event.day_obs > dayObs) offer(event.day_obs);
+  if (event.day_obs > dayObs) offer(event.day_obs);
+  if (event.day_obs !== dayObs) return;
+  pending.set(entryKey(event.body), event);
+  drawSoon();
+}
+
+function drawSoon() {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    if (!reading) drawPending();
+  });
+}
+
+function drawPending() {
+  const entries = [...pending.values()].map((event) => event.body);
+  if (entries.some(tellsMore)) {
+    read(); // a column nobody has seen yet: what it means is in the night's table
     return;
   }
-  if (Object.keys(event.body.cells).some((name) => !(name in columns))) {
-    reread(); // a column nobody has seen yet: what it means is in the night's table
-    return;
-  }
-  table.put(event.body);
-  if (selected?.seq_num === event.body.seq_num && selected.detector_name === event.body.detector_name) selected = event.body;
+  pending = new Map();
+  table.put(entries);
   refresh();
+}
+
+function tellsMore(entry) {
+  return Object.keys(entry.cells).some((name) => !(name in columns));
 }
 
 function refresh() {
   const entries = table.ordered();
-  newest.draw(entries, listed(columns), selected);
+  newest.draw(entries, listed(columns, entries), table.chosen);
   const failed = entries.filter((entry) => entry.state === "failed").length;
   const seqs = new Set(entries.map((entry) => entry.seq_num)).size;
   byId("summary").replaceChildren(
     `${seqs} exposure${seqs === 1 ? "" : "s"}`,
     failed ? el("span", { class: "bad" }, ` · ■ ${failed} failed`) : "",
   );
+  bar.night({ failed, current, latest: latestEnd(entries) });
+  table.setEmptyText(bar.over ? "No exposure in this night." : "No exposure in this night yet.");
+}
+
+// When the shutter closed for the last time [ms]; null where no header says.
+function latestEnd(entries) {
+  const ends = entries.map(({ cells }) => momentOf(cells.date_begin) + 1000 * (cells.exposure_time ?? 0)).filter(Number.isFinite);
+  return ends.length ? Math.max(...ends) : null;
 }
 
 function redraw() {
-  table.draw(choice.shown(listed(columns)), table.ordered());
-}
-
-function show(entry) {
-  selected = entry;
-  refresh();
+  const entries = table.ordered();
+  table.draw(choice.shown(listed(columns, entries), entries), entries);
 }
 
 // A new night has begun. A wall display follows it; somebody who is reading is asked.
 function offer(newDay) {
+  current = Math.max(current, newDay);
   const url = nightUrl(camera, newDay);
   if (performance.now() - touched > IDLE) location.replace(url);
-  else byId("notice").replaceChildren(el("a", { href: url }, `The night of ${dayText(newDay)} has begun →`));
+  else notice("night", el("a", { href: url }, `The night of ${dayText(newDay)} has begun →`));
 }
 
-function say(text) {
-  byId("notice").textContent = text;
+// The failures in the bar lead here; the mark is taken off again so that it works a second time.
+function goToFailed() {
+  if (location.hash !== "#failed") return;
+  history.replaceState(null, "", location.pathname);
+  table.goToFailed();
 }
 
 function onKey(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, [popover]")) return;
+  const sideways = { ArrowLeft: -STRIDE, ArrowRight: STRIDE }[event.key];
   if (["j", "ArrowDown"].includes(event.key)) table.step(1);
   else if (["k", "ArrowUp"].includes(event.key)) table.step(-1);
   else if (["l", "Escape"].includes(event.key)) table.clearSelection();
+  else if (sideways) byId("table").scrollBy({ left: sideways });
   if (event.key.startsWith("Arrow")) event.preventDefault(); // the table scrolls itself to the row
 }

@@ -8,7 +8,7 @@ import { decimalsFor, isNumeric, unitText, valueText } from "./format.js";
 const FIXED = ["Seq", "State", "Pictures"];
 
 export class NightTable {
-  // `onSelect(entry | null)` is told which row the keyboard stands on.
+  // `onSelect()` is told when the keyboard stands on another row.
   constructor(place, onSelect) {
     this.place = place;
     this.onSelect = onSelect;
@@ -17,12 +17,14 @@ export class NightTable {
     this.columns = [];
     this.decimals = {};
     this.selected = null;
+    this.emptyText = "";
     this.place.addEventListener("keydown", (event) => this.#onKey(event));
     this.place.addEventListener("click", (event) => this.#onClick(event));
   }
 
   // Draw everything. `columns` is a list of {name, label, unit, description, type, group}, groups together.
   draw(columns, entries) {
+    const focused = this.rows.get(this.selected)?.contains(document.activeElement);
     this.columns = columns;
     this.entries = new Map(entries.map((entry) => [entryKey(entry), entry]));
     this.decimals = Object.fromEntries(columns.map((column) => [column.name, this.#decimals(column)]));
@@ -30,26 +32,31 @@ export class NightTable {
     this.body = el("tbody");
     for (const entry of this.ordered()) this.body.append(this.#newRow(entry));
     const table = el("table", { class: "exposures" }, this.#head(), this.body);
-    this.place.replaceChildren(entries.length ? table : el("p", { class: "empty" }, "No exposure in this night yet."));
-    this.#mark();
+    this.place.replaceChildren(entries.length ? table : el("p", { class: "empty" }, this.emptyText));
+    this.#mark(focused);
   }
 
-  // Draw one row. True when it is a row that was not there.
-  put(entry) {
-    const key = entryKey(entry);
-    const old = this.rows.get(key);
-    this.entries.set(key, entry);
-    if (!this.body?.isConnected) {
+  // Draw the rows of these entries; all of them again where a column needs other digits for its values now.
+  put(entries) {
+    for (const entry of entries) this.entries.set(entryKey(entry), entry);
+    if (!this.body?.isConnected || this.#needsOtherDigits(entries)) {
       this.draw(this.columns, [...this.entries.values()]);
-      return true;
+    } else {
+      for (const entry of entries) this.#putRow(entry);
     }
-    const row = this.#newRow(entry);
-    row.classList.add("changed");
-    if (old) old.replaceWith(row);
-    else this.#insert(row, entry);
-    if (key === this.selected) row.classList.add("selected");
-    this.#mark();
-    return !old;
+    for (const entry of entries) this.rows.get(entryKey(entry)).classList.add("changed");
+  }
+
+  // The entry the keyboard stands on, or null.
+  get chosen() {
+    return this.entries.get(this.selected) ?? null;
+  }
+
+  // Say, where there is no row, that there is none, or none yet.
+  setEmptyText(text) {
+    this.emptyText = text;
+    const shown = this.place.querySelector(":scope > .empty");
+    if (shown) shown.textContent = text;
   }
 
   ordered() {
@@ -67,8 +74,30 @@ export class NightTable {
     this.#select(keys[Math.min(keys.length - 1, Math.max(0, at + direction))] ?? null);
   }
 
+  // Step to the newest exposure that failed.
+  goToFailed() {
+    const failed = this.ordered().find((entry) => entry.state === "failed");
+    if (failed) this.#select(entryKey(failed));
+  }
+
+  // Digits after the point of a whole column; undefined where no value is known, so that each goes by its own size.
   #decimals(column) {
-    return decimalsFor([...this.entries.values()].map((entry) => entry.cells[column.name]), column);
+    const values = [...this.entries.values()].map((entry) => entry.cells[column.name]);
+    return values.some((value) => typeof value === "number") ? decimalsFor(values, column) : undefined;
+  }
+
+  #needsOtherDigits(entries) {
+    const told = this.columns.filter(({ name }) => entries.some((entry) => typeof entry.cells[name] === "number"));
+    return told.some((column) => this.decimals[column.name] !== this.#decimals(column));
+  }
+
+  #putRow(entry) {
+    const old = this.rows.get(entryKey(entry));
+    const focused = old?.contains(document.activeElement);
+    const row = this.#newRow(entry);
+    if (old) old.replaceWith(row);
+    else this.#insert(row, entry);
+    this.#mark(focused);
   }
 
   #head() {
@@ -149,10 +178,14 @@ export class NightTable {
     this.body.insertBefore(row, after ? this.rows.get(entryKey(after)) : null);
   }
 
-  #mark() {
+  // The newest row and the selected one are marked, and the latter has the keyboard again if it had it.
+  #mark(focused) {
     const newest = this.ordered()[0];
     this.body?.querySelector("tr.newest")?.classList.remove("newest");
     if (newest) this.rows.get(entryKey(newest))?.classList.add("newest");
+    const selected = this.rows.get(this.selected);
+    selected?.classList.add("selected");
+    if (focused) selected?.focus({ preventScroll: true });
   }
 
   #select(key) {
@@ -162,7 +195,7 @@ export class NightTable {
     row?.classList.add("selected");
     row?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    this.onSelect(key === null ? null : this.entries.get(key));
+    this.onSelect();
   }
 
   #onKey(event) {
