@@ -139,8 +139,12 @@ def register_columns(connection: sa.Connection, camera: str, described: Mapping[
     fresh = [{"camera": camera, "name": name, **spec} for name, spec in wanted.items() if name not in known]
     if fresh:
         connection.execute(sa.insert(columns), fresh)
-    for name, spec in wanted.items():
-        if known.get(name, spec) != spec:
+    for name, said in wanted.items():
+        before = known.get(name, said)
+        spec = said | {
+            "type": said["type"] or before["type"]
+        }  # a value that is missing has no type, and takes none away
+        if before != spec:
             where = (columns.c.camera == camera) & (columns.c.name == name)
             connection.execute(sa.update(columns).where(where).values(**spec))
 

@@ -546,6 +546,13 @@ class TestTable:
         await ledger.complete(attempt, row_of(2), newer, timings={})
         assert (await ledger.night("auxtel", DAY_OBS))[1] == newer
 
+    async def test_a_missing_value_takes_no_type_away(self, ledger: Ledger) -> None:
+        """A bias has no seeing, and does not know that a seeing is a number."""
+        await done(ledger, 1)
+        untyped = {name: {**spec, "type": ""} for name, spec in COLUMNS.items()}
+        await ledger.complete(await begun(ledger, 2), row_of(2), untyped, timings={})
+        assert (await ledger.night("auxtel", DAY_OBS))[1] == COLUMNS
+
     async def test_a_night_is_published_as_of_a_version(self, ledger: Ledger) -> None:
         await ledger.record([arrived(1)])
         assert await ledger.unpublished_nights() == []
