@@ -51,16 +51,25 @@ def decode_tiles(
     pixels
         Where the pixels go, shape (tiles, pixels per tile), C order.
     block
-        Pixels per block, up to `LARGEST_BLOCK`.
+        Pixels per block, 1 to `LARGEST_BLOCK`.
 
     Returns
     -------
     int
-        Index of the first tile that is damaged, or -1 when all could be decoded.
+        Index of the first tile that is damaged, or -1 when all could be decoded: every pixel is then a decoded one.
+
+    Raises
+    ------
+    ValueError
+        If the block has another size, or there is not one start and one length for each row of `pixels`.
     """
+    if not 1 <= block <= LARGEST_BLOCK:
+        raise ValueError(f"expected 1 to {LARGEST_BLOCK} pixels per block, found {block}")
+    if not len(starts) == len(lengths) == len(pixels):
+        raise ValueError(f"expected {len(pixels)} tiles, found {len(starts)} starts and {len(lengths)} lengths")
     padded = np.zeros(data.size + _SLACK, np.uint8)
     padded[: data.size] = data
-    return int(_decode_tiles(padded, starts, starts + lengths, pixels, min(block, LARGEST_BLOCK)))
+    return int(_decode_tiles(padded, starts, starts + lengths, pixels, block))
 
 
 @compiled
@@ -119,7 +128,7 @@ def _coded(  # noqa: PLR0917 - compiled functions take their arguments by positi
     """Read a number of zeros, a one, and `low` binary digits."""
     word, have, place = _top_up(data, word, have, place)
     zeros = 0
-    while word < np.uint64(1 << 33) and place <= end:
+    while word < np.uint64(1 << 33) and 8 * place - have <= 8 * end:  # the word may be ahead of the bits used
         zeros += 31
         word <<= np.uint64(31)
         word, have, place = _top_up(data, word, have - 31, place)

@@ -61,6 +61,17 @@ def test_any_tiles_come_back_as_they_were(kinds: list[str], width: int, seed: in
     np.testing.assert_array_equal(decoded, pixels)
 
 
+@settings(max_examples=60, deadline=None)
+@given(value=st.integers(0, 2**18 - 1), place=st.integers(0, 575), level=st.integers(0, 2**18 - 1))
+def test_a_single_outlier_comes_back_also_from_the_end_of_a_tile(value: int, place: int, level: int) -> None:
+    pixels = np.full((2, 576), level, np.int32)
+    pixels[0, place] = pixels[1, 575] = value
+    data, starts, lengths = encode(pixels)
+    decoded = np.empty_like(pixels)
+    assert decode_tiles(data, starts, lengths, decoded, block=32) == -1
+    np.testing.assert_array_equal(decoded, pixels)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     noise=st.binary(min_size=0, max_size=400),
@@ -96,3 +107,14 @@ def test_zeros_without_an_end_are_reported() -> None:
 def test_a_code_that_does_not_exist_is_reported() -> None:
     data = np.frombuffer(b"\0\0\0\7" + b"\xff" * 300, np.uint8)
     assert decode_tiles(data, np.array([0]), np.array([data.size]), np.empty((1, 64), np.int32), block=32) == 0
+
+
+@pytest.mark.parametrize("block", [-1, 0, 33])
+def test_blocks_of_another_size_are_refused(block: int) -> None:
+    with pytest.raises(ValueError, match=f"expected 1 to 32 pixels per block, found {block}"):
+        decode_tiles(np.zeros(9, np.uint8), np.array([0]), np.array([9]), np.empty((1, 8), np.int32), block=block)
+
+
+def test_every_row_needs_its_tile() -> None:
+    with pytest.raises(ValueError, match="expected 2 tiles, found 1 starts and 1 lengths"):
+        decode_tiles(np.zeros(9, np.uint8), np.array([0]), np.array([9]), np.empty((2, 8), np.int32), block=32)
