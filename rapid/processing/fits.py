@@ -13,15 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from astropy.io import fits as astropy_fits
 from astropy.io.fits.verify import VerifyError
-from numpy.typing import NDArray
 
 from rapid.errors import BadFile, BadLayout, NotAvailable, TruncatedFile
 from rapid.processing.frame import RawDetector
 from rapid.processing.hdus import Hdu, walk
-from rapid.processing.rice import decode_tiles
+from rapid.processing.pixels import read_images
 
 __all__ = ["CONTENT_LIMIT", "SEGMENTS", "RawSource", "is_complete", "read_raw"]
 
@@ -43,6 +41,12 @@ prescan) up to generous overscans."""
 _ORDER: Final = tuple(f"SEGMENT{n:02d}" for n in (*range(10, 18), *range(7, -1, -1)))
 _GUIDER_NAME: Final = re.compile(r"_guider\.fits(\.(fz|gz))?$")
 _GZIP: Final = b"\x1f\x8b"
+
+_MEMBERS: Final = 4096
+"""Most gzip streams in one file: a raw in the blocks of 64 kB that bgzip writes has 1200."""
+
+_SLICE: Final = 2**16
+"""Bytes given to zlib at a time: what is behind the end of a stream is copied, and must not be the whole file."""
 
 
 def read_raw(source: RawSource, *, name: str) -> RawDetector:
@@ -77,7 +81,7 @@ def read_raw(source: RawSource, *, name: str) -> RawDetector:
     header = _primary_cards(content[: hdus[0].data_start])
     _refuse_guider(hdus, images, name)
     _check_layout(images, name)
-    segments = _read_segments(content, images, name)
+    segments = read_images(content, images, name=name)
     return RawDetector(name, header, segments)
 
 
@@ -117,27 +121,37 @@ def _content(source: RawSource, name: str) -> bytes:
 def _plain(content: bytes, name: str) -> bytes:
     """Undo gzip, if it is that, taking no more memory than a raw can need."""
     pieces: list[bytes] = []
-    taken = 0
-    while content.startswith(_GZIP):
-        stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            pieces.append(stream.decompress(content, CONTENT_LIMIT + 1 - taken))
-        except zlib.error as error:
-            raise BadFile("the gzip stream is damaged", subject=name, expected="gzip data", found=str(error)) from error
-        taken += len(pieces[-1])
-        if taken > CONTENT_LIMIT:
-            raise BadLayout(
-                "unpacks to more than any raw file", subject=name, expected=f"up to {CONTENT_LIMIT} bytes", found="more"
-            )
-        if not stream.eof:
+    place = taken = 0
+    for _ in range(_MEMBERS):
+        if not content.startswith(_GZIP, place):
+            return b"".join(pieces) if pieces else content
+        place, taken = _unpack_member(content, place, taken, pieces, name)
+    raise BadLayout("too many gzip streams in one file", subject=name, expected=f"fewer than {_MEMBERS}", found="more")
+
+
+def _unpack_member(content: bytes, place: int, taken: int, pieces: list[bytes], name: str) -> tuple[int, int]:
+    """Unpack one gzip stream, slice by slice; return where it ends, and how much all have given so far [bytes]."""
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    while not stream.eof:
+        piece = content[place : place + _SLICE]
+        if not piece:
             raise TruncatedFile(
                 "the gzip stream has no end",
                 subject=name,
                 expected="a whole stream",
                 found=f"{len(content)} bytes of one",
             )
-        content = stream.unused_data
-    return b"".join(pieces) if pieces else content
+        try:
+            pieces.append(stream.decompress(piece, CONTENT_LIMIT + 1 - taken))
+        except zlib.error as error:
+            raise BadFile("the gzip stream is damaged", subject=name, expected="gzip data", found=str(error)) from error
+        place += len(piece) - len(stream.unused_data)
+        taken += len(pieces[-1])
+        if taken > CONTENT_LIMIT:
+            raise BadLayout(
+                "unpacks to more than any raw file", subject=name, expected=f"up to {CONTENT_LIMIT} bytes", found="more"
+            )
+    return place, taken
 
 
 def _primary_cards(block: bytes) -> Mapping[str, object]:
@@ -192,117 +206,3 @@ def _check_layout(images: Sequence[Hdu], name: str) -> None:
                 expected=f"{_WIDTHS.start} to {_WIDTHS.stop - 1} x {_HEIGHTS.start} to {_HEIGHTS.stop - 1} pixels, all alike",
                 found=f"{width} x {height}",
             )
-
-
-def _read_segments(content: bytes, images: Sequence[Hdu], name: str) -> tuple[NDArray[np.int32], ...]:
-    pixels = np.empty((len(images), *images[0].image_shape), np.int32)
-    for hdu, segment in zip(images, pixels, strict=True):
-        if _is_plain_int32(hdu):
-            segment[...] = np.frombuffer(content, ">i4", count=segment.size, offset=hdu.data_start).reshape(
-                segment.shape
-            )
-        elif _is_rice_int32(hdu):
-            _decode_rice(content, hdu, segment, name)
-        else:
-            segment[...] = _read_with_astropy(content, hdu, name)
-    pixels.flags.writeable = False
-    return tuple(pixels)
-
-
-def _is_plain_int32(hdu: Hdu) -> bool:
-    cards = hdu.cards
-    return not hdu.is_compressed and cards.get("BITPIX") == 32 and _unscaled(cards)
-
-
-def _is_rice_int32(hdu: Hdu) -> bool:
-    """Tell whether it is what the summit writes: RICE_1, one column, tiles of whole rows of 32-bit integers."""
-    cards = hdu.cards
-    settings = {cards.get(f"ZNAME{n}"): cards.get(f"ZVAL{n}") for n in (1, 2)}
-    return (
-        cards.get("ZCMPTYPE") in {"RICE_1", "RICE_ONE"}
-        and cards.get("ZBITPIX") == 32
-        and cards.get("TFIELDS") == 1
-        and str(cards.get("TFORM1")).lstrip("1").startswith(("PB", "QB"))
-        and cards.get("ZTILE1", cards.get("ZNAXIS1")) == cards.get("ZNAXIS1")
-        and hdu.image_shape[0] % hdu.number("ZTILE2", 1) == 0
-        and settings.get("BYTEPIX", 4) == 4
-        and settings.get("BLOCKSIZE", 32) in {16, 32}
-        and _unscaled(cards)
-    )
-
-
-def _unscaled(cards: Mapping[str, object]) -> bool:
-    return cards.get("BSCALE", 1) == 1 and cards.get("BZERO", 0) == 0
-
-
-def _decode_rice(content: bytes, hdu: Hdu, pixels: NDArray[np.int32], name: str) -> None:
-    cards = hdu.cards
-    tiles = hdu.image_shape[0] // hdu.number("ZTILE2", 1)
-    settings = {cards.get(f"ZNAME{n}"): hdu.number(f"ZVAL{n}") for n in (1, 2)}
-    lengths, starts = _descriptors(content, hdu, tiles, name)
-    data = np.frombuffer(content, np.uint8, count=hdu.data_size, offset=hdu.data_start)
-    bad = decode_tiles(data, starts, lengths, pixels.reshape(tiles, -1), block=settings.get("BLOCKSIZE", 32))
-    if bad >= 0:
-        raise BadFile(
-            f"a compressed tile of {hdu.extname} is damaged",
-            subject=name,
-            expected="RICE_1 data",
-            found=f"noise in tile {bad}",
-        )
-
-
-def _descriptors(content: bytes, hdu: Hdu, tiles: int, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read where the tiles are, as (lengths, starts) [bytes] within the data unit, and check that they are in it."""
-    wide = "Q" in str(hdu.cards.get("TFORM1"))
-    row, rows = (16 if wide else 8), hdu.number("NAXIS2")
-    if hdu.number("NAXIS1") != row or rows != tiles:
-        raise BadLayout(
-            f"the tile table of {hdu.extname} does not fit its image",
-            subject=name,
-            expected=f"{tiles} rows of {row} bytes",
-            found=f"{rows} rows of {hdu.number('NAXIS1')} bytes",
-        )
-    table = np.frombuffer(content, ">i8" if wide else ">i4", count=2 * tiles, offset=hdu.data_start).reshape(tiles, 2)
-    lengths = table[:, 0].astype(np.int64)
-    starts = table[:, 1].astype(np.int64) + hdu.number("THEAP", row * tiles)
-    outside = (lengths < 0) | (starts < 0) | (lengths > hdu.data_size) | (starts > hdu.data_size - lengths)
-    if outside.any():
-        raise BadFile(
-            f"a compressed tile of {hdu.extname} lies outside its table",
-            subject=name,
-            expected=f"within {hdu.data_size} bytes",
-            found=f"tile {int(outside.argmax())} elsewhere",
-        )
-    return lengths, starts
-
-
-def _read_with_astropy(content: bytes, hdu: Hdu, name: str) -> NDArray[np.int32]:
-    """Read an image that is stored in a way the summit does not use."""
-    alone = content[: hdu.data_start] if hdu.index == 0 else _primary_block() + content[hdu.header_start : hdu.end]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with astropy_fits.open(io.BytesIO(alone), memmap=False) as opened:
-                data = np.asarray(opened[1].data)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, zlib.error, VerifyError) as error:
-        raise BadFile(
-            f"{hdu.extname} cannot be decompressed", subject=name, expected="pixels", found=str(error)
-        ) from error
-    if not np.issubdtype(data.dtype, np.integer) or data.shape != hdu.image_shape:
-        raise BadLayout(
-            f"{hdu.extname} does not hold counts",
-            subject=name,
-            expected=f"whole numbers, shape {hdu.image_shape}",
-            found=f"{data.dtype.name}, shape {data.shape}",
-        )
-    return data.astype(np.int32)
-
-
-def _primary_block() -> bytes:
-    cards = (
-        b"SIMPLE  =                    T",
-        b"BITPIX  =                    8",
-        b"NAXIS   =                    0",
-        b"END",
-    )
-    return b"".join(card.ljust(80) for card in cards).ljust(2880)

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import io
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,14 @@ from numpy.typing import NDArray
 
 from rapid.errors import BadFile, BadLayout, InputError, NotAvailable, NotFits, TruncatedFile
 from rapid.processing.fits import CONTENT_LIMIT, is_complete, read_raw
-from tests.support.frames import NAME, ORDER, as_file
+from tests.support.frames import NAME, as_file
 
 SIZE = (2000, 520)
 
 
 def segments(number: int = 16, size: tuple[int, int] = SIZE) -> list[NDArray[np.int32]]:
     """Make images that can be told apart."""
-    return [np.full(size, 1000 * i - 5000, np.int32) for i in range(number)]
+    return [np.full(size, 1000 * i, np.int32) for i in range(number)]
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,9 @@ def test_a_tile_outside_its_table_is_refused(noisy_file: bytes) -> None:
 
 def test_a_table_that_does_not_fit_its_image_is_refused(noisy_file: bytes) -> None:
     content = re.sub(rb"ZNAXIS2 =                 2048", b"ZNAXIS2 =                 2047", noisy_file)
-    refused(content, BadLayout, "the tile table of Segment10 does not fit its image", "expected 2047 rows")
+    refused(
+        content, BadLayout, "the tile table of Segment10 does not fit its image", "expected 2047 rows", "found 2048"
+    )
 
 
 def test_a_header_that_promises_more_than_memory_is_refused_before_it_is_taken(whole: bytes) -> None:
@@ -257,15 +260,123 @@ def test_a_file_that_vanished_may_be_tried_again(tmp_path: Path) -> None:
         read_raw(tmp_path, name=NAME)
 
 
-@settings(max_examples=40, deadline=None)
-@given(places=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=5))
-def test_no_damage_gives_any_other_error(whole: bytes, places: list[tuple[float, bytes]]) -> None:
-    content = bytearray(whole)
-    for place, change in places:
-        start = int(place**3 * (len(content) - len(change)))
-        content[start : start + len(change)] = change
+@pytest.mark.parametrize(
+    ("keyword", "value", "words"),
+    [
+        ("ZTILE1", "0", "expected 1 to 520; found 0"),
+        ("ZTILE2", "0", "expected 1 to 2000; found 0"),
+        ("ZTILE2", "-1", "found -1"),
+        ("ZTILE1", "99999999999", "found 99999999999"),
+        ("ZTILE2", "4.0", "found 4.0"),
+        ("ZTILE2", "", "found None"),
+        ("ZVAL1", "32.0", "expected 16 or 32, a whole number; found 32.0"),
+        ("ZVAL1", "0", "(BLOCKSIZE); expected 16 or 32"),
+        ("ZVAL1", "-1", "found -1"),
+        ("ZVAL1", "99999999999", "found 99999999999"),
+        ("ZVAL2", "3", "(BYTEPIX); expected 1 or 2 or 4 or 8, a whole number; found 3"),
+        ("ZVAL2", "T", "found True"),
+        ("ZNAME1", "'OTHER'", ""),
+        ("ZCMPTYPE", "'PLIO_1'", "expected one of GZIP_1, GZIP_2, HCOMPRESS_1, NOCOMPRESS, RICE_1, RICE_ONE"),
+        ("ZCMPTYPE", "'X'", "found 'X'"),
+        ("TFIELDS", "9223372036854775807", "expected 1 to 999"),
+    ],
+)
+def test_impossible_tiles_are_refused_before_they_are_used(whole: bytes, keyword: str, value: str, words: str) -> None:
+    content = with_card(whole, 3, keyword, f"= {value}")
+    if keyword == "ZNAME1":
+        assert read_raw(content, name=NAME).segments[2][0, 0] == 2000, "32 pixels a block when nobody says"
+    else:
+        refused(content, BadLayout, f"Segment12 has an impossible {keyword}", words)
+
+
+@pytest.mark.parametrize(("value", "found"), [(-1, "-1 to 7"), (2**18, "7 to 262144"), (-(2**31), "-2147483648 to 7")])
+@pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", None])
+def test_what_the_converter_cannot_give_is_refused(value: int, found: str, compression: str | None) -> None:
+    images = [np.full(SIZE, 7, np.int32) for _ in range(16)]
+    images[4][1999, 519] = value
+    content = as_file(images, compression=compression)
+    refused(content, BadLayout, "Segment14 holds what the converter cannot give", "from 0 to 262143", f"found {found}")
+
+
+def test_the_whole_range_of_the_converter_is_read() -> None:
+    images = [np.full(SIZE, 7, np.int32) for _ in range(16)]
+    images[4][0, :2] = 0, 2**18 - 1
+    assert read_raw(as_file(images), name=NAME).segments[4][0, :3].tolist() == [0, 262143, 7]
+
+
+def test_integers_of_64_bits_do_not_come_back_as_others() -> None:
+    images = [np.full(SIZE, 2**32 + 7, np.int64) for _ in range(16)]
+    refused(as_file(images, compression=None), BadLayout, "what the converter cannot give", "found 4294967303 to")
+
+
+@pytest.mark.parametrize(("keyword", "tiles"), [("ZTILE1", 2080), ("ZTILE2", 2000)])
+def test_tiles_that_do_not_fit_their_table_are_refused(whole: bytes, keyword: str, tiles: int) -> None:
+    content = with_card(whole, 1, keyword, "= 1")
+    refused(content, BadLayout, "the tile table of Segment10 does not fit", f"expected {tiles} rows", "found 4 rows")
+
+
+def test_rice_data_that_go_by_another_name_are_refused(whole: bytes) -> None:
+    for kind in ("GZIP_1", "HCOMPRESS_1", "NOCOMPRESS"):
+        with pytest.raises(BadFile, match="Segment10"):
+            read_raw(with_card(whole, 1, "ZCMPTYPE", f"= '{kind}'"), name=NAME)
+
+
+def test_a_hundred_thousand_gzip_streams_do_not_hold_anybody_up(whole: bytes) -> None:
+    begin = time.process_time()
+    refused(gzip.compress(b"", 1) * 100_000, BadLayout, "too many gzip streams", "fewer than 4096")
+    assert time.process_time() - begin < 1
+    blocks = b"".join(gzip.compress(whole[i : i + 2000], 1) for i in range(0, len(whole), 2000))
+    assert len(read_raw(blocks, name=NAME).segments) == 16
+
+
+def with_card(content: bytes, hdu: int, keyword: str, rest: str) -> bytes:
+    """Put something else behind the keyword of a card."""
+    return changed(content, cards_of(content)[hdu, keyword], rest)
+
+
+def changed(content: bytes, place: int, rest: str) -> bytes:
+    return content[: place + 8] + rest.encode("latin-1")[:72].ljust(72) + content[place + 80 :]
+
+
+def cards_of(content: bytes) -> dict[tuple[int, str], int]:
+    """Find the first byte of every card by its HDU and keyword."""
+    with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
+        spans = [(hdu.fileinfo()["hdrLoc"], hdu.fileinfo()["datLoc"]) for hdu in hdus]
+    found = {}
+    for number, (start, end) in enumerate(spans):
+        for place in range(start, end, 80):
+            keyword = content[place : place + 8].decode().rstrip()
+            if keyword and keyword != "END":
+                found[number, keyword] = place
+    return found
+
+
+@pytest.fixture(scope="module")
+def places(whole: bytes) -> list[int]:
+    return [place for (hdu, _), place in sorted(cards_of(whole).items()) if hdu in {0, 1, 16}]
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        ["", "=", "= T", "= 'x'", "= ''", "= NaN", "= inf", "= (1,2)", "= '\xb2'", "= '1QB(7)'", "= '1PJ'"]
+    ),
+    st.sampled_from(["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS", "PLIO_1"]).map("= '{}'".format),
+    st.sampled_from([2**n + d for n in (3, 4, 5, 6, 15, 31, 32, 63, 64) for d in (-1, 0, 1)]).map("= {}".format),
+    st.integers(-3, 40).map("= {}".format),
+    st.floats().map("= {!r}".format),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_card_gives_any_other_error(whole: bytes, places: list[int], data: st.DataObject) -> None:
+    content = whole
+    changes = st.lists(st.tuples(st.sampled_from(places), HOSTILE), min_size=1, max_size=3)
+    for place, rest in data.draw(changes):
+        content = changed(content, place, rest)
     with contextlib.suppress(InputError):
-        assert len(read_raw(bytes(content), name=NAME).segments) == len(ORDER)
+        raw = read_raw(content, name=NAME)
+        assert all(segment.min() >= 0 and segment.max() < 2**18 for segment in raw.segments)
 
 
 # --- is it complete? ------------------------------------------------------------------------------------------------
