@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,6 +25,7 @@ __all__ = ["translate"]
 _INSTRUMENTS: Final = {"LATISS": "LATISS", "LSST_ATISS": "LATISS"}
 _MJD_ZERO: Final = datetime(1858, 11, 17)  # noqa: DTZ001 - TAI has no zone
 _DAY_ROLLS: Final = timedelta(hours=12)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _ON_SKY_TYPES: Final = frozenset({"science"})
 _DARK_TYPES: Final = frozenset({"bias", "dark"})
 _CALIBRATION_TYPES: Final = frozenset({"bias", "dark", "flat"})
@@ -245,11 +247,12 @@ def _from_mjd(days: float, card: str, name: str) -> datetime:
 
 
 def _moment(cards: Cards, card: str) -> datetime | None:
+    """Read a date; one with a zone is none, since TAI has none and nobody knows what was meant."""
     try:
-        moment = datetime.fromisoformat(_word(cards, card) or "").replace(tzinfo=None)
+        moment = datetime.fromisoformat(_word(cards, card) or "")
     except ValueError:
         return None
-    return moment if moment.year <= _LAST_YEAR else None
+    return moment if moment.tzinfo is None and moment.year <= _LAST_YEAR else None
 
 
 def _isot(moment: datetime) -> str:
@@ -279,7 +282,8 @@ def _number(cards: Cards, card: str) -> float | None:
 
 def _whole(cards: Cards, card: str) -> int | None:
     """Read a whole number that may be written as text, a day also as YYYY-MM-DD."""
-    digits = (_word(cards, card) or "").replace("-", "")
+    word = _word(cards, card) or ""
+    digits = word.replace("-", "") if _DAY.fullmatch(word) else word
     return int(digits) if digits.isdecimal() else None
 
 

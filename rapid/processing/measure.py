@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -25,6 +25,9 @@ __all__ = ["measure", "study"]
 
 _NUMBER: Final = re.compile(r"\d{13}(?=-)")
 """An exposure_id at the beginning of a name, as archives of early files have it: ``3018092000065-det000.fits``."""
+
+_DETECTOR: Final = re.compile(r"[-_](R\d\d)_?(S\d\d)(?=[-_.]|$)")
+"""A detector in a name: ``_R22_S11`` or ``-R22S11``."""
 
 _NOT_OF_THE_SKY: Final = frozenset({"bias", "dark", "flat"})
 
@@ -53,6 +56,7 @@ def study(source: RawSource, *, name: str) -> Study:
     with _timed(seconds, "translate"):
         info = translate(raw.header, name=name)
         _check_name(info, name)
+        _check_detector(raw.header, info, name)
     with _timed(seconds, "calibrate"):
         frame = calibrate(raw, info, detectors(info.instrument)[info.detector_name])
     return measure(frame, seconds)
@@ -92,6 +96,16 @@ def _check_name(info: ExposureInfo, name: str) -> None:
     named = parts.obs_id if parts else number[0] if number else ""
     found = info.obs_id if parts else str(info.exposure_id)
     if named and named != found:
+        raise BadHeader(f"the name says {named}, the header says {found}", subject=name, expected=named, found=found)
+
+
+def _check_detector(header: Mapping[str, object], info: ExposureInfo, name: str) -> None:
+    """Refuse a file that goes under the name of another detector; where the header names none it is the camera's only."""
+    match = _DETECTOR.search(name)
+    bay, slot = header.get("RAFTBAY"), header.get("CCDSLOT")
+    found = f"{bay}_{slot}" if bay and slot else info.detector_name
+    named = f"{match[1]}_{match[2]}" if match else found
+    if named != found:
         raise BadHeader(f"the name says {named}, the header says {found}", subject=name, expected=named, found=found)
 
 

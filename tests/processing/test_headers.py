@@ -59,6 +59,8 @@ def test_what_the_header_does_not_say_is_none() -> None:
         ({"SEQNUM": 52}, "SEQNUM.*51 as in OBSID.*52"),
         ({"DATE__BEG": None}, "does not say when the exposure began.*MJD-BEG, DATE-BEG.*none of them"),
         ({"DATE__BEG": "yesterday"}, "does not say when.*DATE-BEG = 'yesterday'"),
+        ({"SEQNUM": -51}, "SEQNUM.*51 as in OBSID.*-51"),
+        ({"DATE__BEG": "2026-03-16T03:12:44+05:00"}, "does not say when.*[+]05:00"),
         ({"MJD__BEG": 1e300}, "MJD-BEG cannot be used; expected a date; found 1e[+]300"),
         ({"DATE__BEG": "9999-12-31T23:59:59.999"}, "does not say when.*9999"),
         (
