@@ -22,6 +22,9 @@ LEADING: Final = 3
 _NEIGHBOURS: Final = 31
 """Rows or columns over which a level is compared or smoothed: wider than any bleed trail of a single star."""
 
+_LONG: Final = 301
+"""Rows over which a level is compared a second time: the trail of the brightest stars is up to 140 rows wide."""
+
 _OUTLIER: Final = 10.0
 """A row whose level differs from its neighbours' by so many of its standard errors was bled into."""
 
@@ -46,11 +49,10 @@ def serial_levels(segment: NDArray[np.int32], first: int) -> tuple[Levels, int]:
     """
     levels = np.empty(segment.shape[0], np.float64)
     _row_medians(segment, first, levels)
-    around = median_filter(levels, size=_NEIGHBOURS, mode="nearest")
-    differences = np.abs(levels - around)
-    scatter = 1.4826 * np.median(differences)
-    outliers = differences > max(_OUTLIER * scatter, 1.0)
-    return np.where(outliers, around, levels), int(outliers.sum())
+    bled = _differs(levels, _NEIGHBOURS) | _wide_bleeds(levels)
+    kept = np.flatnonzero(~bled)
+    around = median_filter(levels[kept], size=_NEIGHBOURS, mode="nearest")
+    return np.where(bled, np.interp(np.arange(levels.size), kept, around), levels), int(bled.sum())
 
 
 def parallel_levels(segment: NDArray[np.int32], levels: Levels, *, first_row: int, columns: slice) -> Levels:
@@ -66,6 +68,36 @@ def parallel_levels(segment: NDArray[np.int32], levels: Levels, *, first_row: in
     """
     rest = segment[first_row:, columns] - levels[first_row:, None]
     return np.asarray(median_filter(np.median(rest, axis=0), size=_NEIGHBOURS, mode="nearest"), np.float64)
+
+
+def _differs(levels: Levels, size: int) -> NDArray[np.bool_]:
+    differences = levels - median_filter(levels, size=size, mode="nearest")
+    return np.asarray(np.abs(differences) > _limit(differences), np.bool_)
+
+
+def _limit(differences: Levels) -> float:
+    """Largest difference [adu] that chance explains."""
+    return max(_OUTLIER * 1.4826 * float(np.median(np.abs(differences))), 1.0)
+
+
+def _wide_bleeds(levels: Levels) -> NDArray[np.bool_]:
+    """Find bleeds too wide for their neighbours to tell: charge only adds to a level.
+
+    At the first and last rows a level can drift as far without any charge, but then it does so smoothly; what is there
+    counts when it ends in a jump.
+    """
+    size = min(_LONG, levels.size)
+    centres = np.clip(np.arange(levels.size), size // 2, levels.size - 1 - size // 2)
+    differences = levels - median_filter(levels, size=size, mode="nearest")[centres]
+    limit = _limit(differences)
+    bled = differences > limit
+    edges = np.flatnonzero(np.diff(bled.astype(np.int8), prepend=0, append=0))
+    for first, last in edges.reshape(-1, 2):
+        inner = first if first > 0 else last
+        at_rim = first == 0 or last == levels.size
+        if at_rim and (inner in {0, levels.size} or abs(levels[inner] - levels[inner - 1]) < limit / 2):
+            bled[first:last] = False
+    return np.asarray(bled, np.bool_)
 
 
 @compiled

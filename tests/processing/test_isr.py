@@ -12,6 +12,7 @@ from rapid.errors import BadLayout
 from rapid.processing.frame import Frame, Mask, RawDetector
 from rapid.processing.geometry import Detector
 from rapid.processing.isr import EDGE_WIDTH, calibrate
+from rapid.processing.overscan import serial_levels
 from tests.support.frames import NAME, bias_level, info_of, latiss, read_out, small_detector, with_overscan
 
 DETECTOR = small_detector()
@@ -87,6 +88,29 @@ def test_a_trail_into_the_overscan_does_not_move_its_rows(raw: RawDetector) -> N
     part = frame.image[box.slices]
     assert np.median(part, axis=1).min() == pytest.approx(SKY, rel=0.05)
     assert np.median(part, axis=0).min() == pytest.approx(SKY, rel=0.05)
+
+
+@pytest.mark.parametrize("rows", [16, 40, 100])
+@pytest.mark.parametrize("first", [0, 700, 1500])
+@pytest.mark.parametrize("charge", [300, 3000])
+def test_a_wide_bleed_is_not_taken_for_the_level(raw: RawDetector, rows: int, first: int, charge: int) -> None:
+    clean = raw.segments[0]
+    bled = clean.copy()
+    bled[first : first + rows, 512:] += charge
+    expected, none = serial_levels(clean, 525)
+    levels, replaced = serial_levels(bled, 525)
+    assert (none, replaced) == (0, rows)
+    assert np.abs(levels - expected).max() < 6
+    assert np.abs(np.mean(levels - expected)) < 0.1
+
+
+@pytest.mark.parametrize("amplitude", [-60, 60])
+def test_a_level_that_drifts_at_the_first_rows_is_followed(raw: RawDetector, amplitude: int) -> None:
+    drift = np.round(amplitude * np.exp(-np.arange(2048) / 40))[:, None].astype(np.int32)
+    expected, _ = serial_levels(raw.segments[0], 525)
+    levels, replaced = serial_levels(raw.segments[0] + drift, 525)
+    assert replaced == 0
+    np.testing.assert_allclose(levels - drift[:, 0], expected, atol=0.6)
 
 
 def test_full_pixels_are_masked_and_counted() -> None:
