@@ -12,7 +12,7 @@ from rapid.errors import BadLayout
 from rapid.processing.frame import Frame, Mask, RawDetector
 from rapid.processing.geometry import Detector
 from rapid.processing.isr import EDGE_WIDTH, calibrate
-from rapid.processing.overscan import serial_levels
+from rapid.processing.isr.overscan import serial_levels
 from tests.support.frames import NAME, bias_level, info_of, latiss, read_out, small_detector, with_overscan
 
 DETECTOR = small_detector()

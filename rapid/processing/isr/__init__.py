@@ -1,0 +1,5 @@
+"""Instrument signature removal: from counts on disk to electrons on the sensor."""
+
+from rapid.processing.isr.recipe import EDGE_WIDTH, calibrate
+
+__all__ = ["EDGE_WIDTH", "calibrate"]
