@@ -22,8 +22,8 @@ from rapid.processing.exposure import ExposureInfo
 from rapid.processing.fits import read_raw
 from rapid.processing.geometry import Box
 from rapid.processing.headers import translate
+from rapid.processing.isr.overscan import LEADING, serial_levels
 from rapid.processing.measure import study
-from rapid.processing.overscan import LEADING, serial_levels
 from rapid.processing.psf import psf_of
 from rapid.processing.sources import detect_in
 from rapid.processing.statistics import box_statistics, clipped

@@ -15,8 +15,8 @@ from rapid.errors import BadLayout
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.frame import AmplifierStatistics, Frame, Mask, RawDetector, Step
 from rapid.processing.geometry import Amplifier, Detector
-from rapid.processing.jit import compiled
 from rapid.processing.isr.overscan import LEADING, Levels, parallel_levels, serial_levels
+from rapid.processing.jit import compiled
 from rapid.processing.statistics import clipped
 
 __all__ = ["EDGE_WIDTH", "calibrate"]
