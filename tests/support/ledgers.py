@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rapid.events import FileArrived, Rejected, name_facts
-from rapid.ports import Attempt, Ledger, Row
+from rapid.ports import Attempt, Counts, Ledger, Row
 
 DAY_OBS = 20260315
 NOON = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -15,6 +18,11 @@ COLUMNS = {
     "seeing": {"label": "Seeing", "unit": "arcsec", "description": "FWHM", "type": "float", "group": "psf"},
     "filter": {"label": "Filter", "unit": "", "description": "Filter in the beam", "type": "str", "group": "exposure"},
 }
+
+
+Opener = Callable[[], AbstractAsyncContextManager[Ledger]]
+
+NOTHING = Counts(waiting=0, running=0, done=0, failed=0, superseded=0, dead_letters=0)
 
 
 class Clock:
@@ -101,3 +109,16 @@ async def buried(ledger: Ledger, seq_num: int, content: str = "a", error: str = 
     attempt = await begun(ledger, seq_num, content)
     await ledger.fail(attempt, error=error, detail="Traceback ...", retry_at=None)
     return attempt
+
+
+async def entry_of(ledger: Ledger, seq_num: int) -> dict[str, object]:
+    _, _, entries = await ledger.night("auxtel", DAY_OBS)
+    (entry,) = [entry for entry in entries if entry["seq_num"] == seq_num]
+    return dict(entry)
+
+
+def seen(
+    key: str | int, content: str = "a", *, after: float, live: bool = True, source: str = "directory"
+) -> FileArrived:
+    """Announce a file that was noticed some seconds after noon."""
+    return replace(arrived(key, content, live=live, source=source), seen_at=NOON + timedelta(seconds=after))

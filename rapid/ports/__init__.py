@@ -1,0 +1,32 @@
+"""What the middle of the house asks of its edges.
+
+Every port has a contract suite in ``tests/contracts``; a fake and the real thing pass the same one.
+"""
+
+from rapid.ports.bus import Batch, Source
+from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent, Recorded, State
+from rapid.ports.ledger import Ledger
+from rapid.ports.stores import Store, StoredObject
+from rapid.ports.work import EncodedPicture, Gallery, JsonValue, Outcome, Row, Task, Workers
+
+__all__ = [
+    "Arrival",
+    "Attempt",
+    "Batch",
+    "Counts",
+    "DeadLetter",
+    "EncodedPicture",
+    "FeedEvent",
+    "Gallery",
+    "JsonValue",
+    "Ledger",
+    "Outcome",
+    "Recorded",
+    "Row",
+    "Source",
+    "State",
+    "Store",
+    "StoredObject",
+    "Task",
+    "Workers",
+]
