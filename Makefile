@@ -18,7 +18,8 @@ help:  ## Say what there is
 demo: $(VENV)/.runtime  ## Watch a simulated LATISS night arrive in a browser (ARGS="--help" for its options)
 	@$(BIN)/rapid demo $(ARGS)
 
-setup: $(VENV)/.runtime  ## Install what the service needs into .venv
+setup: $(VENV)/.runtime  ## Install what the service needs into .venv, and compile its numeric core
+	@$(BIN)/rapid warm >&2
 
 setup-dev: $(VENV)/.dev  ## Install what a developer needs into .venv
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from rapid.cli.options import AsJson, ConfigFile, StateDir, settings_from
 from rapid.cli.text import shown
+from rapid.errors import InputError
 from rapid.ports import Arrival, Counts, DeadLetter, Ledger, State
 
 __all__ = ["add_to"]
@@ -26,6 +28,9 @@ _T = TypeVar("_T")
 _letters = typer.Typer(no_args_is_help=True, help="What could not be used: kept whole, with the reason.")
 
 SHOWN = 20
+
+MOST = 100_000
+"""Dead letters that `retry --all` looks through."""
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -108,20 +113,44 @@ def show_letter(
 
 
 @_letters.command("retry")
-def retry_letter(
-    number: Annotated[int, typer.Argument(help="Its id, as `list` shows it.")],
+def retry_letters(
+    numbers: Annotated[list[int] | None, typer.Argument(help="Their ids, as `list` shows them.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All buried exposures.")] = False,
     config: ConfigFile = None,
     state: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a buried exposure its attempts back. A running daemon takes it up within seconds, or when its queue
+    """Give buried exposures their attempts back. A running daemon takes them up within seconds, or when its queue
     is short again; else the next one does.
+
+    Example: `rapid dead-letters retry 3 4`, or after a disk came back: `rapid dead-letters retry --all`
     """
-    arrival = _with_ledger(config, state, lambda ledger: ledger.retry(number), write=True)
+    if everything == bool(numbers):
+        raise typer.BadParameter("say which, by their ids, or --all", param_hint="NUMBERS")
+
+    async def retry(ledger: Ledger) -> list[Arrival]:
+        return [await ledger.retry(number) for number in numbers or ()]
+
+    arrivals = _with_ledger(config, state, _retry_all if everything else retry, write=True)
     if as_json:
-        typer.echo(json.dumps(_arrival(arrival), default=str))
-    else:
+        typer.echo(json.dumps([_arrival(arrival) for arrival in arrivals], default=str))
+        return
+    for arrival in arrivals:
         typer.echo(f"{shown(arrival.key)} waits for a worker again")
+    if not arrivals:
+        typer.echo("no exposure is buried")
+
+
+async def _retry_all(ledger: Ledger) -> list[Arrival]:
+    """Retry all buried exposures; one that a running daemon has dealt with meanwhile is passed over."""
+    letters = await ledger.dead_letters(limit=MOST)
+    by_arrival = {letter.arrival_id: letter.id for letter in letters if letter.arrival_id is not None}
+    retried = []
+    for number in by_arrival.values():
+        with suppress(InputError):
+            retried.append(await ledger.retry(number))
+    return retried
 
 
 async def _look(

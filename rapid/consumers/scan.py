@@ -152,10 +152,14 @@ def _see(root: Path, name: str, look: Look) -> None:
 
 
 def _seen(root: Path, name: str) -> Seen | None:
-    """See one file. A link to a directory inside is passed over: its files are found where they are."""
+    """See one file. A link to a directory or a raw inside is passed over: both are found where they are."""
     path, raw = root / name, is_raw_name(name)
-    if path.is_symlink() and not _leads_inside(root, path) and (raw or path.is_dir()):
-        raise BadName("a link leads out of the directory", subject=_shown(name), expected=f"a place below {root}")
+    if path.is_symlink():
+        inside = _inside(root, path)
+        if inside is None and (raw or path.is_dir()):
+            raise BadName("a link leads out of the directory", subject=_shown(name), expected=f"a place below {root}")
+        if inside is not None and _is_looked_at(inside):
+            return None
     if not raw:
         return None
     check_key(name)
@@ -167,8 +171,15 @@ def _seen(root: Path, name: str) -> Seen | None:
     return Seen(name, status.st_size, status.st_mtime_ns)
 
 
-def _leads_inside(root: Path, path: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+def _inside(root: Path, path: Path) -> Path | None:
+    """Find where in the directory a link leads; None when it leads out."""
+    real_root, real = os.path.realpath(root), Path(os.path.realpath(path))
+    return real.relative_to(real_root) if real.is_relative_to(real_root) else None
+
+
+def _is_looked_at(name: Path) -> bool:
+    """Tell whether this is a raw that is found under its own name: none that is hidden, or kept under a hash."""
+    return is_raw_name(name.name) and not any(map(passed_over, name.parts))
 
 
 def _shown(name: str) -> str:

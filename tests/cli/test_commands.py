@@ -89,6 +89,19 @@ def test_dead_letters_are_listed_shown_and_retried(state: Path) -> None:
     assert asyncio.run(waiting()) == 2
 
 
+def test_all_that_is_buried_is_retried_at_once(state: Path) -> None:
+    retried = json.loads(tell("dead-letters", "retry", "--all", "--json", "--state", state).stdout)
+    assert [(arrival["key"], arrival["state"]) for arrival in retried] == [(key_of(2), "waiting")]
+    (left,) = json.loads(tell("dead-letters", "list", "--state", state, "--json").stdout)
+    assert left["kind"] == "message", "what is no file is not tried again"
+    assert tell("dead-letters", "retry", "--all", "--state", state).stdout == "no exposure is buried\n"
+
+
+@pytest.mark.parametrize("words", [(), ("1", "--all")])
+def test_retry_wants_ids_or_all(state: Path, words: tuple[str, ...]) -> None:
+    assert "ids, or --all" in tell("dead-letters", "retry", *words, "--state", state, code=2).stderr
+
+
 def test_what_cannot_be_retried_is_told(state: Path) -> None:
     told = tell("dead-letters", "retry", "999", "--state", state, code=1)
     assert "999" in told.stderr

@@ -92,7 +92,7 @@ def test_links_that_lead_out_are_refused(root: Path, tmp_path: Path) -> None:
     assert (through.files, set(through.refused)) == ({}, {"file.fits"})
 
 
-def test_links_inside_are_followed_to_files_and_not_to_directories(root: Path) -> None:
+def test_links_inside_to_what_is_found_anyway_are_passed_over(root: Path) -> None:
     write(root, "night/a.fits")
     (root / "alias.fits").symlink_to(root / "night" / "a.fits")
     (root / "today").symlink_to(root / "night")
@@ -100,9 +100,18 @@ def test_links_inside_are_followed_to_files_and_not_to_directories(root: Path) -
     (root / "loop.fits").symlink_to(root / "loop.fits")
     (root / "dangling.fits").symlink_to(root / "nothing.fits")
     look = look_everywhere(root)
-    assert set(look.files) == {"night/a.fits", "alias.fits"}
+    assert set(look.files) == {"night/a.fits"}
     assert look.refused == {}
-    assert look_at(root, {str(root / "today" / "a.fits"), str(root / "endless" / "alias.fits")}).files == {}
+    paths = [root / "today" / "a.fits", root / "endless" / "alias.fits", root / "alias.fits"]
+    assert look_at(root, {str(path) for path in paths}).files == {}
+
+
+def test_links_to_raws_that_are_kept_under_a_hash_are_followed(root: Path) -> None:
+    write(root, ".objects/12/ab.fits")
+    write(root, "objects/3f2a")
+    (root / "a.fits").symlink_to(root / ".objects" / "12" / "ab.fits")
+    (root / "b.fits").symlink_to(root / "objects" / "3f2a")
+    assert set(look_everywhere(root).files) == {"a.fits", "b.fits"}
 
 
 def test_a_root_that_is_a_link_is_a_root(root: Path, tmp_path: Path) -> None:
