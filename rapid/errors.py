@@ -12,6 +12,7 @@
     │   │   ├── TruncatedFile       the content ends before the headers say it does
     │   │   ├── BadLayout           segments, pixel arrays or tables other than the camera writes
     │   │   └── BadHeader           a card is missing or has an impossible value
+    │   ├── BadCalibration          a calibration that is none, or of another detector
     │   ├── UnknownInstrument       no geometry and no header rules for this camera
     │   └── ConflictingClaim        another file already is this exposure
     ├── NotAvailable                it should be there and is not (yet): file gone, store away   (retriable)
@@ -32,6 +33,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 __all__ = [
+    "BadCalibration",
     "BadFile",
     "BadHeader",
     "BadLayout",
@@ -123,6 +125,10 @@ class BadLayout(BadFile):
 
 class BadHeader(BadFile):
     """A card is missing or has an impossible value."""
+
+
+class BadCalibration(InputError):
+    """A calibration that is none: impossible numbers, or those of another detector."""
 
 
 class UnknownInstrument(InputError):

@@ -27,7 +27,12 @@ __all__ = [
 
 
 class Mask(IntFlag):
-    """Bits of the mask plane."""
+    """Bits of the mask plane.
+
+    BAD is a defect, or a pixel one of the calibrations has no value for; CROSSTALK got more than an electron from another
+    amplifier, before that was taken off; SUSPECT is near the end of what is known to be linear; INTERPOLATED has a value
+    made from its neighbours. The other names say it.
+    """
 
     BAD = 1
     SATURATED = 2
@@ -35,6 +40,9 @@ class Mask(IntFlag):
     NO_DATA = 8
     EDGE = 16
     DETECTED = 32
+    CROSSTALK = 64
+    INTERPOLATED = 128
+    SUSPECT = 256
 
 
 @dataclass(frozen=True, slots=True)
