@@ -14,7 +14,7 @@ from rapid import metrics
 from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
 from rapid.config import Settings
 from rapid.consumers.directory import DirectorySource
-from rapid.errors import ConfigError, LedgerError
+from rapid.errors import ConfigError, LedgerError, NotAvailable
 from rapid.health import Health, keep_beating, router
 from rapid.ledger import open_ledger
 from rapid.ports import Ledger, Store
@@ -32,6 +32,12 @@ INSPECTION = timedelta(seconds=5)
 
 SILENCE = timedelta(seconds=60)
 """A part that has not been heard of for so long hangs: a look takes milliseconds, a busy database some seconds."""
+
+GALLERY_INSPECTION = timedelta(seconds=10)
+"""How often it looks whether the gallery is there: a request to a store, so not too often."""
+
+HANGING = timedelta(seconds=30)
+"""A gallery that does not answer for so long is away."""
 
 Announce = Callable[[str], None]
 
@@ -59,6 +65,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
         health.expect("ledger", deadline=SILENCE)
         health.expect("workers", deadline=SILENCE)
         health.expect("pipeline", deadline=SILENCE)
+        health.expect("gallery", deadline=SILENCE)
         health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
 
         def up(url: str) -> None:
@@ -71,6 +78,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
             servants = [
                 *_vital_signs(group, health, notifier),
                 group.create_task(_inspect(line, health)),
+                group.create_task(_inspect_gallery(line.store, health)),
                 group.create_task(take_in(line, source)),
                 group.create_task(write_tables(line)),
                 group.create_task(_serve(settings, line.ledger, line.store, health, up)),
@@ -89,6 +97,7 @@ async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Anno
     """Show what a daemon beside us, or an earlier one, has written, until `stop` is set. Nothing is changed."""
     health = Health()
     health.expect("ledger", deadline=SILENCE)
+    health.expect("gallery", deadline=SILENCE)
     notifier = Notifier.from_environment()
     store = open_store(settings.gallery_url, settings.gallery.plain_options())
 
@@ -100,6 +109,7 @@ async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Anno
         servants = [
             *_vital_signs(group, health, notifier),
             group.create_task(_inspect_ledger(ledger, health)),
+            group.create_task(_inspect_gallery(store, health)),
             group.create_task(_serve(settings, ledger, store, health, up)),
         ]
         await stop.wait()
@@ -169,6 +179,21 @@ async def _inspect_ledger(ledger: Ledger, health: Health) -> None:
     while True:
         await _look_at_ledger(ledger, health)
         await asyncio.sleep(INSPECTION.total_seconds())
+
+
+async def _inspect_gallery(store: Store, health: Health) -> None:
+    """Look whether the gallery can be reached, now and then."""
+    while True:
+        try:
+            async with asyncio.timeout(HANGING.total_seconds()):
+                await anext(aiter(store.list()), None)
+        except NotAvailable as error:
+            health.fail("gallery", str(error))
+        except TimeoutError:
+            health.fail("gallery", f"no answer for {HANGING.total_seconds():.0f} s")
+        else:
+            health.beat("gallery")
+        await asyncio.sleep(GALLERY_INSPECTION.total_seconds())
 
 
 async def _look_at_ledger(ledger: Ledger, health: Health) -> None:

@@ -71,22 +71,25 @@ def fetched_well(url: str) -> tuple[int, str]:
     return answer
 
 
-def test_a_directory_that_is_not_there_makes_the_service_not_ready(tmp_path: Path, systemd: socket.socket) -> None:
+@pytest.mark.parametrize("place", ["raw", "state/gallery"])
+def test_a_directory_that_is_not_there_makes_the_service_not_ready(
+    tmp_path: Path, systemd: socket.socket, place: str
+) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "rapid.toml").write_text('[archive]\nrescan = "1s"\n')
     words = ("--state", str(tmp_path / "state"), "--port", "0", "--config", str(tmp_path / "rapid.toml"))
     with service(tmp_path, "run", str(tmp_path / "raw"), *words, "--workers", "1") as daemon:
         page = heard(systemd, "READY=1").partition("STATUS=page at ")[2].rstrip("/")
         assert fetched_well(f"{page}/readyz")[0] == 200
-        (tmp_path / "raw").rmdir()
+        (tmp_path / place).rmdir()
         end = time.monotonic() + 20
         while fetch(f"{page}/readyz")[0] == 200 and time.monotonic() < end:
             time.sleep(0.1)
         status, body = fetch(f"{page}/readyz")
         assert status == 503
-        assert str(tmp_path / "raw") in body
+        assert str(tmp_path / place) in body
         assert fetch(f"{page}/livez")[0] == 200
-        (tmp_path / "raw").mkdir()
+        (tmp_path / place).mkdir()
         assert fetched_well(f"{page}/readyz")[0] == 200
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(60) == 0
