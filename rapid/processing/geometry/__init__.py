@@ -6,6 +6,13 @@ lower left pixel of the assembled, trimmed detector.
 
 from rapid.processing.geometry.assembly import assemble, disassemble
 from rapid.processing.geometry.detector import Amplifier, Box, Detector, DetectorKind, ReadCorner
+from rapid.processing.geometry.focal_plane import (
+    field_to_focal_plane,
+    focal_plane_corners,
+    focal_plane_to_field,
+    focal_plane_to_pixel,
+    pixel_to_focal_plane,
+)
 from rapid.processing.geometry.tables import detector, detectors, instruments
 
 __all__ = [
@@ -18,5 +25,10 @@ __all__ = [
     "detector",
     "detectors",
     "disassemble",
+    "field_to_focal_plane",
+    "focal_plane_corners",
+    "focal_plane_to_field",
+    "focal_plane_to_pixel",
     "instruments",
+    "pixel_to_focal_plane",
 ]
