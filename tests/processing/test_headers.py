@@ -82,8 +82,9 @@ def test_what_cannot_be_done_without_is_a_bad_header(cards: dict[str, object], w
 
 
 def test_another_camera_is_unknown() -> None:
-    with pytest.raises(UnknownInstrument, match="no header rules for this camera; expected LATISS; found 'lsstCam'"):
-        info(INSTRUME="lsstCam")
+    expected = "no header rules for this camera; expected LATISS, LSSTCam or LSSTComCam; found 'DECam'"
+    with pytest.raises(UnknownInstrument, match=expected):
+        info(INSTRUME="DECam")
 
 
 @pytest.mark.parametrize("card", ["IMGNAME", "FILENAME"])

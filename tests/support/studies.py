@@ -52,9 +52,12 @@ class Star:
 
 def make_info(observation_type: str = "science", **changes: object) -> ExposureInfo:
     info = ExposureInfo(
-        instrument="LATISS", obs_id="AT_O_20260315_000051", day_obs=20260315, seq_num=51, controller="O",
-        exposure_id=2026031500051, detector=0, detector_name="R00_S00", begin_tai="2026-03-16T02:00:00.000",
-        end_tai="2026-03-16T02:00:30.000", exposure_time=30.0, dark_time=30.2, observation_type=observation_type,
+        instrument="LATISS", telescope="Rubin Auxiliary Telescope", obs_id="AT_O_20260315_000051", day_obs=20260315,
+        day_obs_offset=43200.0, seq_num=51, controller="O", exposure_id=2026031500051, detector=0, detector_name="R00_S00",
+        detector_group="RXX", detector_serial="ITL-3800C-068", begin_tai="2026-03-16T02:00:00.000",
+        end_tai="2026-03-16T02:00:30.000", exposure_time=30.0, exposure_time_requested=30.0, dark_time=30.2,
+        observation_type=observation_type, group_counter_start=51, group_counter_end=51, tracking_frame="icrs",
+        azimuth_end=120.1, elevation_end=60.1, rotator_coord="sky", location=(1819093.57, -5208411.68, -3195180.61),
         observation_reason="object", physical_filter="SDSSr_65mm~empty", band="r", disperser="empty", object="HD 1",
         program="test", group="g", ra=10.0, dec=-30.0, azimuth=120.0, elevation=60.0, airmass=1.15, rotator_angle=0.0,
         focus_z=0.0, temperature=10.0, pressure=740.0, humidity=20.0, dimm_seeing=0.8, on_sky=True, can_see_sky=True,

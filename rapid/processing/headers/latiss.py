@@ -1,23 +1,19 @@
-"""What is known to be wrong in LATISS headers, by date (TAI), and how it is set right.
-
-The dates and the rules are those the observatory uses for its own archive (obs_lsst, LATISS translator). Corrections of
-single exposures are not among them.
-"""
+"""LATISS: its own rules, and what was wrong with its headers between two dates (TAI)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
-from rapid.processing.ids import parse_obs_id
+from rapid.processing.headers.cards import bad_card, element, number, word
+from rapid.processing.headers.pointing import AUXTEL, Site
+from rapid.processing.headers.reading import Reading
 
-__all__ = ["ON_MOUNTAIN", "fix_identity", "fix_latiss", "fix_times"]
+__all__ = ["LatissReading", "fix_latiss", "fix_times"]
 
-ON_MOUNTAIN: Final = datetime(2020, 1, 1)  # noqa: DTZ001 - TAI has no zone
-"""From here on LATISS looks at the sky; before, its pointing cards mean nothing."""
-
+_FIRST_LIGHT: Final = datetime(2020, 1, 1)  # noqa: DTZ001 - TAI has no zone
+_DETECTOR_068_FROM: Final = datetime(2019, 6, 24)  # noqa: DTZ001
 _TYPE_IN_GROUP_UNTIL: Final = datetime(2019, 11, 7)  # noqa: DTZ001
 _OBJECT_IS_ENGTEST_UNTIL: Final = datetime(2020, 1, 27, 20)  # noqa: DTZ001
 _RADIANS_UNTIL: Final = datetime(2020, 1, 28, 22)  # noqa: DTZ001
@@ -34,18 +30,42 @@ _SIDEREAL_DEGREES: Final = 37 / 3600 * 15
 Cards = dict[str, object]
 
 
-def fix_identity(cards: Cards, name: str) -> None:
-    """Fill OBSID, DAYOBS and SEQNUM from the names a header or file carries, where they are missing."""
-    places = (cards.get("OBSID"), cards.get("IMGNAME"), cards.get("FILENAME"), name)
-    parts = next((found for place in places if (found := parse_obs_id(str(place or "")))), None)
-    if parts is None:
-        return
-    if not cards.get("OBSID"):
-        cards["OBSID"] = parts.obs_id
-    if not cards.get("DAYOBS"):
-        cards["DAYOBS"] = str(parts.day_obs)
-    if cards.get("SEQNUM") is None:
-        cards["SEQNUM"] = parts.seq_num
+class LatissReading(Reading):
+    """One detector behind a filter and a disperser, on the auxiliary telescope."""
+
+    instrument: ClassVar[str] = "LATISS"
+    code: ClassVar[str] = "AT"
+    telescope: ClassVar[str] = "Rubin Auxiliary Telescope"
+    site: ClassVar[Site] = AUXTEL
+    first_light: ClassVar[datetime] = _FIRST_LIGHT
+
+    def _detector(self) -> tuple[str, str, int]:
+        return "RXX", "R00_S00", 0
+
+    def _detector_serial(self) -> str | None:
+        return word(self._cards, "LSST_NUM") or word(self._cards, "DETSER")
+
+    def _physical_filter(self) -> str:
+        return f"{element(self._cards, 'FILTER')}~{element(self._cards, 'GRATING')}"
+
+    def _disperser(self, physical_filter: str) -> str:
+        return physical_filter.partition("~")[2]
+
+    def _dark_time(self) -> float:
+        """Early dark times are shorter than the exposure."""
+        return max(super()._dark_time(), self._exposure_time)
+
+    def _observation_type(self) -> str:
+        found = word(self._cards, "OBSTYPE") or word(self._cards, "IMGTYPE")
+        in_the_laboratory = self._begin <= self.first_light
+        if found is None:
+            if not in_the_laboratory:
+                raise bad_card(self._name, "IMGTYPE", "an observation type", self._cards.get("IMGTYPE"))
+            return "bias" if self._exposure_time == 0 else "unknown"
+        kind = found.lower()
+        if kind == "object" and in_the_laboratory:
+            return "labobject"
+        return "science" if kind in {"object", "skyexp"} else kind
 
 
 def fix_times(cards: Cards) -> None:
@@ -57,17 +77,18 @@ def fix_times(cards: Cards) -> None:
     cards["DATE-END"] = cards["MJD-END"] = None
 
 
-def fix_latiss(header: Mapping[str, object], begin: datetime) -> Cards:
-    """Return the cards of a LATISS header as they should have been, for an exposure begun at this time."""
-    cards = dict(header)
+def fix_latiss(cards: Cards, begin: datetime) -> None:
+    """Make the cards of a LATISS header what they should have been, for an exposure begun at this time."""
+    if begin > _DETECTOR_068_FROM:
+        cards["LSST_NUM"] = "ITL-3800C-068"
     if begin < _END_WRONG_UNTIL:
         cards["DATE-END"] = cards["MJD-END"] = None
     if cards.get("SHUTTIME"):
         cards["SHUTTIME"] = None
     _fix_type(cards, begin)
     _fix_pointing(cards, begin)
+    _fix_site(cards)
     _fix_object(cards, begin)
-    return cards
 
 
 def _fix_type(cards: Cards, begin: datetime) -> None:
@@ -107,6 +128,13 @@ def _fix_pointing(cards: Cards, begin: datetime) -> None:
     cards["TRACKSYS"] = {"": None, "SIDEREAL": "RADEC"}.get(str(cards.get("TRACKSYS") or ""), cards.get("TRACKSYS"))
 
 
+def _fix_site(cards: Cards) -> None:
+    """Put the observatory back on the southern hemisphere."""
+    z = number(cards, "OBSGEO-Z")
+    if z is not None and z > 0:
+        cards["OBSGEO-Z"] = -z
+
+
 def _fix_object(cards: Cards, begin: datetime) -> None:
     target = cards.get("OBJECT")
     if begin < _SPECTRUM_PREFIX_UNTIL and isinstance(target, str):
@@ -117,6 +145,6 @@ def _fix_object(cards: Cards, begin: datetime) -> None:
 
 def _change(cards: Cards, keywords: tuple[str, ...], *, factor: float = 1.0, offset: float = 0.0) -> None:
     for keyword in keywords:
-        value = cards.get(keyword)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        value = number(cards, keyword)
+        if value is not None:
             cards[keyword] = value * factor + offset

@@ -1,0 +1,94 @@
+"""Where the telescope looked: tracked position, horizontal coordinates, site."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Final
+
+import erfa
+import numpy as np
+
+from rapid.processing.headers.cards import Cards, number, word
+from rapid.processing.headers.times import mjd
+
+__all__ = ["AUXTEL", "SIMONYI", "Direction", "Site", "horizontal", "icrs_of_horizontal", "site_of", "tracking"]
+
+Direction = tuple[float, float]
+"""Two angles [deg]: right ascension and declination, or azimuth and elevation."""
+
+Site = tuple[float, float, float]
+"""Geocentric (ITRF) x, y, z [m]."""
+
+AUXTEL: Final[Site] = (1_819_093.5687622507, -5_208_411.682796104, -3_195_180.61110659)
+SIMONYI: Final[Site] = (1_818_938.9432360171, -5_208_470.950937998, -3_195_172.084267574)
+"""Where the telescopes stand: longitude -70.747698 and -70.749417, latitude -30.244728 and -30.244639, 2663 m up."""
+
+_LOWEST: Final = -5.55
+_HIGHEST: Final = 95.55
+"""What a mount can say of its elevation [deg]; beyond the zenith is at it."""
+
+_JD_OF_MJD: Final = 2_400_000.5
+_UT1_MINUS_UTC: Final = -0.18
+"""Around 2020 [s], within 0.05 s (IERS Bulletin B): what it is needed for are headers of that winter."""
+
+_MAS: Final = math.radians(1 / 3_600_000)
+_FK5_AXES: Final = (19.9 * _MAS, 9.1 * _MAS, -22.9 * _MAS)
+"""Turn that takes FK5 (J2000) to ICRS, about x, y, z: Mignard & Froeschle 2000, A&A 354, 732, as in Hilton & Hohenkerk
+2004, A&A 413, 765."""
+
+
+def tracking(cards: Cards) -> tuple[Direction, str] | None:
+    """Read the position tracked at (ICRS) and the frame the header gives it in, ``icrs`` or ``fk5``.
+
+    RASTART and DECSTART are what the mount did; RA and DEC what it was asked for. None where neither is a position, or
+    in any other frame.
+    """
+    frame = (word(cards, "RADESYS") or "ICRS").lower()
+    if frame not in {"icrs", "fk5"}:
+        return None
+    for stem in ("START", ""):
+        ra, dec = number(cards, f"RA{stem}"), number(cards, f"DEC{stem}")
+        if ra is not None and dec is not None and abs(dec) <= 90:
+            return (ra % 360, dec) if frame == "icrs" else _icrs_of_fk5(ra, dec), frame
+    return None
+
+
+def horizontal(cards: Cards, when: str) -> tuple[float | None, float | None]:
+    """Read azimuth (north through east, 0 to 360) and elevation [deg] at ``START`` or ``END``; both None if one is missing."""
+    azimuth, elevation = number(cards, f"AZ{when}"), number(cards, f"EL{when}")
+    if azimuth is None or elevation is None or not _LOWEST <= elevation <= _HIGHEST:
+        return None, None
+    return azimuth % 360, min(elevation, 90.0)
+
+
+def site_of(cards: Cards, default: Site) -> Site:
+    """Read where the telescope stands; the cards of early headers are empty."""
+    x, y, z = (number(cards, f"OBSGEO-{axis}") for axis in "XYZ")
+    return default if x is None or y is None or z is None else (x, y, z)
+
+
+def icrs_of_horizontal(azimuth: float, elevation: float, when: datetime, site: Site) -> Direction:
+    """Turn horizontal coordinates without refraction [deg] into ICRS, for a time (TAI) around 2020.
+
+    Within 1 arcsec of what the Earth's measured rotation gives.
+    """
+    longitude, latitude, height = erfa.gc2gd(1, np.array(site))
+    utc = erfa.taiutc(_JD_OF_MJD, mjd(when))
+    zenith_distance = math.radians(90 - elevation)
+    ra, dec = erfa.atoc13(
+        "A", math.radians(azimuth), zenith_distance, *utc, _UT1_MINUS_UTC, longitude, latitude, height, 0, 0, 0, 0, 0, 1
+    )
+    return math.degrees(ra) % 360, math.degrees(dec)
+
+
+def _icrs_of_fk5(ra: float, dec: float) -> Direction:
+    lon, lat = math.radians(ra), math.radians(dec)
+    x, y, z = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+    about_x, about_y, about_z = _FK5_AXES
+    turned_x, turned_y, turned_z = (
+        x - about_z * y + about_y * z,
+        y + about_z * x - about_x * z,
+        z - about_y * x + about_x * y,
+    )
+    return math.degrees(math.atan2(turned_y, turned_x)) % 360, math.degrees(math.asin(max(-1.0, min(1.0, turned_z))))
