@@ -15,10 +15,13 @@ from rapid.processing.geometry import Detector
 
 __all__ = [
     "AmplifierStatistics",
+    "Apertures",
     "Background",
     "Frame",
     "Mask",
+    "Profile",
     "Psf",
+    "PsfField",
     "RawDetector",
     "Sources",
     "Step",
@@ -131,12 +134,31 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
+class Apertures:
+    """Light inside circles about sources [electron]; NaN where a circle is cut by the edge or has an unusable pixel.
+
+    ``flux`` and ``flux_error``, shape (sources, radii), are those above the map of the sky. ``tophat_flux`` is compensated:
+    what an annulus about the circle of ``tophat_radius`` holds is taken off, so that an error of the map does not matter.
+    """
+
+    radii: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    flux_error: NDArray[np.float64]
+    tophat_radius: float
+    tophat_flux: NDArray[np.float64]
+    tophat_flux_error: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Detected sources, brightest first; every column has one entry a source and is read-only.
 
     ``x``, ``y`` in pixels (centre of the lower left pixel is 0, 0); ``flux`` and ``flux_error`` in electron; ``xx``, ``yy``, ``xy``
     second moments in square pixels; ``peak`` in electron above the sky; ``saturated`` and ``star`` (used for the PSF).
     ``reason`` says why the list is empty or not complete, and is empty when it is.
+
+    The others are None where nobody measured them: standard errors of positions and moments (NaN where these are those of
+    the isophote), ``signal_to_noise`` under the profile of the source, ``blended`` (cut from a neighbour), ``apertures``.
     """
 
     x: NDArray[np.float64]
@@ -150,9 +172,73 @@ class Sources:
     saturated: NDArray[np.bool_]
     star: NDArray[np.bool_]
     reason: str = ""
+    x_error: NDArray[np.float64] | None = None
+    y_error: NDArray[np.float64] | None = None
+    xx_error: NDArray[np.float64] | None = None
+    yy_error: NDArray[np.float64] | None = None
+    xy_error: NDArray[np.float64] | None = None
+    signal_to_noise: NDArray[np.float64] | None = None
+    blended: NDArray[np.bool_] | None = None
+    apertures: Apertures | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+@dataclass(frozen=True, slots=True)
+class PsfField:
+    """Second moments of the point-spread function over a detector, by a polynomial in x and y.
+
+    Attributes
+    ----------
+    order
+        Total degree of the polynomial.
+    coefficients
+        Of size, e1 and e2, shape (3, terms): terms x^i y^j with i + j up to the order, the degree rising, then j; x and y
+        from -1 to 1 over the detector. Size is the square root of (xx + yy) / 2 [pixel].
+    shape
+        Of the detector, (ny, nx).
+    n_stars, n_reserved
+        Stars fitted, and stars kept from the fit to validate it.
+    offset, scatter
+        Mean and standard deviation of reserved stars less model, for size (relative), e1 and e2; NaN without any.
+    expected
+        The standard deviation that the errors of the reserved stars explain.
+    """
+
+    order: int
+    coefficients: NDArray[np.float64]
+    shape: tuple[int, int]
+    n_stars: int
+    n_reserved: int
+    offset: tuple[float, ...]
+    scatter: tuple[float, ...]
+    expected: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The radial profile of stacked stars: part of the light per pixel against the radius along the ellipse [pixel].
+
+    FWHM [pixel] of a Moffat profile (with its exponent ``beta``), of a Gaussian fitted to the core, and the width at
+    ``half_maximum`` of the light itself, whatever its shape; ``encircled`` are the radii [pixel] of circles that hold 50,
+    80 and 90 % of the light. All with standard errors; NaN where they could not be had. ``hollow``: darker in the middle.
+    """
+
+    radius: NDArray[np.float64]
+    light: NDArray[np.float64]
+    light_error: NDArray[np.float64]
+    moffat_fwhm: float
+    moffat_fwhm_error: float
+    beta: float
+    gaussian_fwhm: float
+    gaussian_fwhm_error: float
+    half_maximum: float
+    half_maximum_error: float
+    encircled: tuple[float, ...]
+    encircled_error: tuple[float, ...]
+    hollow: bool
+    n_stars: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +248,11 @@ class Psf:
     ``fwhm`` and ``fwhm_error`` in pixels, ``e1`` and ``e2`` dimensionless, from ``n_stars`` stars. When it could not be had
     ``fwhm`` is NaN and ``reason`` says why. ``effective_fwhm`` [pixel] is that of the Gaussian that covers as much noise
     (0.664 times the square root of the noise-equivalent area); the wings of the seeing make it the larger one.
+
+    ``fwhm`` is that of the light before it falls on pixels, and so are the ellipticities; ``effective_fwhm`` is that of the
+    image. ``kind`` is how stars look: ``in_focus``, ``donut`` or ``dispersed``; ``doubt`` says why the numbers are not those
+    of a point-spread function in focus, and is empty when they are. ``moments_fwhm`` is from the commonest size of the
+    second moments, ``profile`` that of the stacked stars, ``field`` how the moments change over the detector.
     """
 
     fwhm: float
@@ -172,6 +263,14 @@ class Psf:
     reason: str = ""
     effective_fwhm: float = math.nan
     effective_fwhm_error: float = math.nan
+    e1_error: float = math.nan
+    e2_error: float = math.nan
+    moments_fwhm: float = math.nan
+    moments_fwhm_error: float = math.nan
+    kind: str = ""
+    doubt: str = ""
+    profile: Profile | None = None
+    field: PsfField | None = None
 
 
 @dataclass(frozen=True, slots=True)
