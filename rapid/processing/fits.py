@@ -6,22 +6,24 @@ The only module of the core that touches the disk.
 from __future__ import annotations
 
 import io
-import re
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from astropy.io import fits as astropy_fits
 from astropy.io.fits.verify import VerifyError
 
 from rapid.errors import BadFile, BadLayout, NotAvailable, TruncatedFile
 from rapid.processing.frame import RawDetector
+from rapid.processing.guider import GuiderStamps, region_of, times_of
 from rapid.processing.hdus import Hdu, walk
+from rapid.processing.layout import check_segments, check_stamps, least_hdus, refuse_guider
 from rapid.processing.pixels import read_images
 
-__all__ = ["CONTENT_LIMIT", "SEGMENTS", "RawSource", "is_complete", "read_raw"]
+__all__ = ["CONTENT_LIMIT", "RawSource", "is_complete", "read_guider", "read_raw"]
 
 RawSource = Path | bytes
 """Where a raw file is, or its content."""
@@ -29,17 +31,6 @@ RawSource = Path | bytes
 CONTENT_LIMIT: Final = 128 * 2**20
 """Most bytes taken of one file, before and after gzip; an uncompressed raw has 76 million."""
 
-SEGMENTS: Final = 16
-"""Amplifiers of a science detector."""
-
-_RAW_HDUS: Final = 1 + SEGMENTS
-_WIDTHS: Final = range(512, 1025)
-_HEIGHTS: Final = range(2000, 2305)
-"""Sizes an amplifier image can have: the smallest imaging area of the cameras' detectors (509 x 2000 after 3 columns of
-prescan) up to generous overscans."""
-
-_ORDER: Final = tuple(f"SEGMENT{n:02d}" for n in (*range(10, 18), *range(7, -1, -1)))
-_GUIDER_NAME: Final = re.compile(r"_guider\.fits(\.(fz|gz))?$")
 _GZIP: Final = b"\x1f\x8b"
 
 _MEMBERS: Final = 4096
@@ -71,25 +62,53 @@ def read_raw(source: RawSource, *, name: str) -> RawDetector:
     NotFits, TruncatedFile
         If the content is not FITS, or ends too early.
     BadLayout
-        If the segments are not those of a science detector.
+        If the segments are not those of a detector: 16, or 8 of one half of a wavefront sensor.
     BadFile
         If compressed content is damaged.
     """
-    content = _plain(_content(source, name), name)
-    hdus = tuple(walk(lambda offset, size: content[offset : offset + size], len(content), name=name))
+    content, hdus = _walked(source, name)
     images = tuple(hdu for hdu in hdus if hdu.is_image)
     header = _primary_cards(content[: hdus[0].data_start])
-    _refuse_guider(hdus, images, name)
-    _check_layout(images, name)
+    refuse_guider(hdus[0], images, name)
+    check_segments(hdus[0], images, name)
     segments = read_images(content, images, name=name)
     return RawDetector(name, header, segments)
+
+
+def read_guider(source: RawSource, *, name: str) -> GuiderStamps:
+    """Read the stamps of one guider.
+
+    Parameters
+    ----------
+    source, name
+        As of `read_raw`.
+
+    Raises
+    ------
+    NotAvailable
+        If the file is not there.
+    NotFits, TruncatedFile
+        If the content is not FITS, or ends too early.
+    BadLayout
+        If it is another kind of file, or has more or larger stamps than any exposure.
+    BadFile
+        If compressed content is damaged.
+    """
+    content, hdus = _walked(source, name)
+    images = tuple(hdu for hdu in hdus if hdu.is_image)
+    check_stamps(hdus[0], images, name)
+    header = _primary_cards(content[: hdus[0].data_start])
+    stamps = np.stack(read_images(content, images, name=name))
+    stamps.flags.writeable = False
+    return GuiderStamps(name, header, stamps, times_of(images), region_of(header, images[0].image_shape))
 
 
 def is_complete(path: Path) -> bool:
     """Tell whether a file is a whole uncompressed-on-the-outside raw: its length is exactly what its headers say.
 
-    Only headers are read. False for anything that is not (yet) a FITS file with the HDUs of a raw; also for a gzip stream,
-    whose end cannot be known without reading it; and for a file that is gone.
+    Only headers are read. False for anything that is not (yet) a FITS file with the images that its detector has, or that
+    a guider's header promises; also for a gzip stream, whose end cannot be known without reading it; and for a file that is
+    gone.
     """
     try:
         with path.open("rb") as stream:
@@ -99,9 +118,16 @@ def is_complete(path: Path) -> bool:
                 stream.seek(offset)
                 return stream.read(size)
 
-            return sum(1 for _ in walk(read, length, name=path.name)) >= _RAW_HDUS
+            hdus = tuple(walk(read, length, name=path.name))
+            return len(hdus) >= least_hdus(hdus[0], path.name)
     except (BadFile, OSError):
         return False
+
+
+def _walked(source: RawSource, name: str) -> tuple[bytes, tuple[Hdu, ...]]:
+    """Return the unpacked content and its HDUs."""
+    content = _plain(_content(source, name), name)
+    return content, tuple(walk(lambda offset, size: content[offset : offset + size], len(content), name=name))
 
 
 def _content(source: RawSource, name: str) -> bytes:
@@ -172,37 +198,3 @@ def _card_value(card: astropy_fits.Card) -> object:
     except VerifyError:
         return None
     return None if isinstance(value, astropy_fits.card.Undefined) else value
-
-
-def _refuse_guider(hdus: Sequence[Hdu], images: Sequence[Hdu], name: str) -> None:
-    stamps = bool(images) and all(hdu.extname.upper() == "IMAGE" for hdu in images)
-    if "N_STAMPS" in hdus[0].cards or stamps or _GUIDER_NAME.search(name):
-        raise BadLayout(
-            "a guider stamp file, not a science raw",
-            subject=name,
-            expected=f"{SEGMENTS} segments",
-            found=f"{len(images)} stamps",
-        )
-
-
-def _check_layout(images: Sequence[Hdu], name: str) -> None:
-    if len(images) != SEGMENTS:
-        raise BadLayout("wrong number of segments", subject=name, expected=str(SEGMENTS), found=str(len(images)))
-    for hdu, expected in zip(images, _ORDER, strict=True):
-        found = hdu.extname.upper()
-        if found in _ORDER and found != expected:
-            raise BadLayout(
-                "the segments are in another order than the camera writes them",
-                subject=name,
-                expected=f"{expected.title()} in HDU {hdu.index}",
-                found=hdu.extname,
-            )
-    for hdu in images:
-        height, width = hdu.image_shape
-        if width not in _WIDTHS or height not in _HEIGHTS or hdu.image_shape != images[0].image_shape:
-            raise BadLayout(
-                f"{hdu.extname} has a size that the camera cannot have",
-                subject=name,
-                expected=f"{_WIDTHS.start} to {_WIDTHS.stop - 1} x {_HEIGHTS.start} to {_HEIGHTS.stop - 1} pixels, all alike",
-                found=f"{width} x {height}",
-            )

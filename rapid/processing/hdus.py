@@ -20,8 +20,8 @@ BLOCK: Final = 2880
 _HEADER_BLOCKS: Final = 400
 """Longest header believed: 14 400 cards. The camera's longest has about 450."""
 
-_HDUS: Final = 256
-"""Most HDUs believed. A raw has 19, a guider file about 100."""
+_HDUS: Final = 4200
+"""Most HDUs believed. A raw has 19, a guider file one for each stamp, several in a second."""
 
 _CARD: Final = 80
 _FIRST: Final = b"SIMPLE  ="
@@ -43,7 +43,7 @@ class Hdu:
     header_start, data_start, data_size, end
         Offsets and size [bytes]; `end` includes the padding to a full block.
     cards
-        Values of the structural cards and EXTNAME; text as it is, numbers as numbers.
+        Values of the structural cards, EXTNAME, and the few that tell kinds of files apart; text as it is, numbers as numbers.
     """
 
     index: int
@@ -192,7 +192,8 @@ def _parse_block(block: bytes, cards: dict[str, Card]) -> bool:
 
 
 _STRUCTURAL: Final = frozenset(
-    {"SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "EXTNAME", "TFIELDS", "THEAP", "BSCALE", "BZERO", "N_STAMPS"}
+    {"SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "EXTNAME", "TFIELDS", "THEAP", "BSCALE", "BZERO"}
+    | {"CCDSLOT", "N_STAMPS", "STMPTIME"}  # what kind of file it is, and when a stamp was taken
 )
 _STRUCTURAL_STEMS: Final = ("NAXIS", "TFORM", "ZIMAGE", "ZCMPTYPE", "ZBITPIX", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL")
 

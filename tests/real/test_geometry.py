@@ -19,7 +19,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from rapid.errors import BadHeader
-from rapid.processing.geometry import assemble, detector
+from rapid.processing.fits import read_guider
+from rapid.processing.geometry import Box, assemble, detector
+from rapid.processing.guider import GuiderRegion
 from rapid.processing.wcs import Wcs, boresight_wcs, sky_to_plane
 
 
@@ -146,3 +148,29 @@ def _astropy(header: fits.Header) -> WCS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old headers, and what astropy thinks of them
         return WCS(header)
+
+
+# --- guiders -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_real_guider_file_is_read(shared_data: Path, golden: dict[str, Any]) -> None:
+    wanted = golden["guider"]
+    path = shared_data / wanted["file"]
+    found = read_guider(path, name=path.name)
+    assert found.stamps.shape == (wanted["n_stamps"], *wanted["stamp_shape"])
+    assert [str(found.times[0]), str(found.times[-1])] == [wanted["first_STMPTIME"], wanted["last_STMPTIME"]]
+    assert np.all(np.diff(found.elapsed) > 0)
+    assert found.region == GuiderRegion("C03", 254, 975, 50, 100)
+    assert found.region.box(detector("LSSTCam", "R00_SG0")) == Box(3 * 509 + 509 - 304, 975, 50, 100)
+    with fits.open(path) as hdus:
+        np.testing.assert_array_equal(found.stamps, [hdu.data for hdu in hdus[1:]])
+
+
+def test_a_real_guider_file_of_2023_is_read(shared_data: Path) -> None:
+    path = shared_data / "obs_lsst_raws/guider/guider_data/MC_C_20230616_000013_R04_SG0.fits"
+    found = read_guider(path, name=path.name)
+    assert found.stamps.shape == (92, 50, 50)
+    assert found.region == GuiderRegion("C10", None, None, 50, 50)
+    assert found.stamps.mean() == pytest.approx(15_063, abs=1)
+    assert found.stamps.std() == pytest.approx(4.5, abs=0.1)
+    assert found.elapsed[-1] == pytest.approx(14.73, abs=0.01)
