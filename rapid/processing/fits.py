@@ -9,6 +9,7 @@ import io
 import warnings
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,9 @@ from rapid.processing.frame import RawDetector
 from rapid.processing.guider import GuiderStamps, region_of, times_of
 from rapid.processing.hdus import Hdu, walk
 from rapid.processing.layout import check_segments, check_stamps, least_hdus, refuse_guider
-from rapid.processing.pixels import read_images
+from rapid.processing.pixels import StoredSegments, read_images
 
-__all__ = ["CONTENT_LIMIT", "RawSource", "is_complete", "read_guider", "read_raw"]
+__all__ = ["CONTENT_LIMIT", "RawSource", "is_complete", "open_raw", "read_guider", "read_raw"]
 
 RawSource = Path | bytes
 """Where a raw file is, or its content."""
@@ -41,7 +42,7 @@ _SLICE: Final = 2**16
 
 
 def read_raw(source: RawSource, *, name: str) -> RawDetector:
-    """Read one raw file.
+    """Read one raw file with all its pixels.
 
     Parameters
     ----------
@@ -66,13 +67,26 @@ def read_raw(source: RawSource, *, name: str) -> RawDetector:
     BadFile
         If compressed content is damaged.
     """
+    raw, stored = _open(source, name)
+    return replace(raw, segments=read_images(stored.content, stored.images, name=name))
+
+
+def open_raw(source: RawSource, *, name: str) -> RawDetector:
+    """Open one raw file: all is checked that can be without its pixels, which stay as they are stored.
+
+    As `read_raw`, but for what is wrong with the pixels themselves: that is raised where a segment is read.
+    """
+    return _open(source, name)[0]
+
+
+def _open(source: RawSource, name: str) -> tuple[RawDetector, StoredSegments]:
     content, hdus = _walked(source, name)
     images = tuple(hdu for hdu in hdus if hdu.is_image)
     header = _primary_cards(content[: hdus[0].data_start])
     refuse_guider(hdus[0], images, name)
     check_segments(hdus[0], images, name)
-    segments = read_images(content, images, name=name)
-    return RawDetector(name, header, segments)
+    stored = StoredSegments(content, images, name)
+    return RawDetector(name, header, stored), stored
 
 
 def read_guider(source: RawSource, *, name: str) -> GuiderStamps:

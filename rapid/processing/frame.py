@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.geometry import Detector
+
+if TYPE_CHECKING:
+    from rapid.processing.isr.variance import NoiseModel
 
 __all__ = [
     "AmplifierStatistics",
@@ -32,9 +36,8 @@ __all__ = [
 class Mask(IntFlag):
     """Bits of the mask plane.
 
-    BAD is a defect, or a pixel one of the calibrations has no value for; CROSSTALK got more than an electron from another
-    amplifier, before that was taken off; SUSPECT is near the end of what is known to be linear; INTERPOLATED has a value
-    made from its neighbours. The other names say it.
+    BAD is a defect, or a pixel that one of the calibrations has no value for; NO_DATA belongs to an amplifier that shows
+    nothing; EDGE is the rim of the sensor; INTERPOLATED has a value made from its neighbours. The other names say it.
     """
 
     BAD = 1
@@ -43,9 +46,7 @@ class Mask(IntFlag):
     NO_DATA = 8
     EDGE = 16
     DETECTED = 32
-    CROSSTALK = 64
-    INTERPOLATED = 128
-    SUSPECT = 256
+    INTERPOLATED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,26 @@ class RawDetector:
     header
         Cards of the primary HDU; undefined cards are None.
     segments
-        Pixels [adu] in the order of the file's HDUs, each int32 of shape (ny, nx), read-only.
+        Pixels [adu] in the order of the file's HDUs, each int32 of shape (ny, nx), read-only. Those of a file that was only
+        opened are read each time one is asked for.
     """
 
     name: str
     header: Mapping[str, object]
-    segments: tuple[NDArray[np.int32], ...]
+    segments: Sequence[NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the recipe, as it was or was not run on this frame."""
+    """One step of the recipe, as it was or was not run on this frame.
+
+    ``wanted`` is False for a step that such a product does without, as a bias does without the dark.
+    """
 
     name: str
     done: bool
     detail: str = ""
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ class Frame:
         `Mask` bits, uint16, same shape.
     recipe
         What was run, in order.
+    noise
+        What the pixels scatter by; None for a frame that was made otherwise.
     """
 
     info: ExposureInfo
@@ -115,6 +123,15 @@ class Frame:
     mask: NDArray[np.uint16]
     amplifiers: tuple[AmplifierStatistics, ...]
     recipe: tuple[Step, ...]
+    noise: NoiseModel | None = None
+
+    @property
+    def variance(self) -> NDArray[np.float32] | None:
+        """Variance of every pixel [electron^2], made anew at each call: few ask for it, and it is as large as the image.
+
+        NaN where the image is; None where the noise is not known.
+        """
+        return None if self.noise is None else self.noise.plane(self.image, self.detector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +176,7 @@ class Sources:
 
     The others are None where nobody measured them: standard errors of positions and moments (NaN where these are those of
     the isophote), ``signal_to_noise`` under the profile of the source, ``blended`` (cut from a neighbour), ``apertures``.
+    ``sky_offset`` is what the sky between the sources is above its map, and ``sky_noise`` its noise [electron]; NaN: not known.
     """
 
     x: NDArray[np.float64]
@@ -180,6 +198,8 @@ class Sources:
     signal_to_noise: NDArray[np.float64] | None = None
     blended: NDArray[np.bool_] | None = None
     apertures: Apertures | None = None
+    sky_offset: float = 0.0
+    sky_noise: float = math.nan
 
     def __len__(self) -> int:
         return len(self.x)

@@ -10,8 +10,9 @@ import io
 import math
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, overload
 
 import numpy as np
 from astropy.io import fits as astropy_fits
@@ -21,15 +22,12 @@ from numpy.typing import NDArray
 
 from rapid.errors import BadFile, BadLayout
 from rapid.processing.hdus import Card, Hdu
-from rapid.processing.rice import decode_tiles
+from rapid.processing.rice import SLACK, decode_tiles
 
-__all__ = ["HIGHEST_COUNT", "read_images"]
+__all__ = ["HIGHEST_COUNT", "StoredSegments", "read_images"]
 
 HIGHEST_COUNT: Final = 2**18 - 1
 """What the converter gives at most [adu]; the least is 0."""
-
-_UNREAD: Final = -1
-"""What a pixel holds that nobody has filled: no count."""
 
 _CODECS: Final = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS"})
 """Ways to compress counts. PLIO_1 is one for masks, whose decoder trusts its input."""
@@ -49,6 +47,7 @@ _CODEC_ERRORS: Final = (
     OSError,
     EOFError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
     MemoryError,
@@ -57,6 +56,56 @@ _CODEC_ERRORS: Final = (
     ValueError,
 )
 """What astropy and its codecs were seen to raise, or may by their source, on content that is not what it claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegments(Sequence[NDArray[np.int32]]):
+    """The segments of a raw file as they are stored; each is read when it is asked for.
+
+    All segments of a detector in memory take four times the file. What needs one at a time asks `read_into` for it, with
+    a buffer that is used again and again; an item is a new array, read-only.
+
+    Raises
+    ------
+    BadLayout
+        By reading: if it is stored in an impossible way, holds no whole numbers, or no counts of the converter.
+    BadFile
+        By reading: if compressed content is damaged.
+    """
+
+    content: bytes
+    images: tuple[Hdu, ...]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.int32]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[NDArray[np.int32], ...]: ...
+
+    def __getitem__(self, index: int | slice) -> NDArray[np.int32] | tuple[NDArray[np.int32], ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        pixels = np.empty(self.images[index].image_shape, np.int32)
+        self.read_into(index, pixels)
+        pixels.flags.writeable = False
+        return pixels
+
+    def __iter__(self) -> Iterator[NDArray[np.int32]]:
+        return (self[i] for i in range(len(self)))
+
+    def shape_of(self, index: int) -> tuple[int, int]:
+        """Shape (ny, nx) of a segment, without reading it."""
+        return self.images[index].image_shape
+
+    def read_into(self, index: int, pixels: NDArray[np.int32]) -> None:
+        """Read one segment [adu] into an array of its shape."""
+        hdu = self.images[index]
+        _read_image(self.content, hdu, pixels, self.name)
+        _check_counts(pixels, hdu, self.name)
 
 
 def read_images(content: bytes, images: Sequence[Hdu], *, name: str) -> tuple[NDArray[np.int32], ...]:
@@ -83,11 +132,10 @@ def read_images(content: bytes, images: Sequence[Hdu], *, name: str) -> tuple[ND
     BadFile
         If compressed content is damaged.
     """
+    stored = StoredSegments(content, tuple(images), name)
     pixels = np.empty((len(images), *images[0].image_shape), np.int32)
-    for hdu, image in zip(images, pixels, strict=True):
-        image.fill(_UNREAD)
-        _read_image(content, hdu, image, name)
-        _check_counts(image, hdu, name)
+    for index, image in enumerate(pixels):
+        stored.read_into(index, image)
     pixels.flags.writeable = False
     return tuple(pixels)
 
@@ -196,7 +244,8 @@ def _decode_rice(content: bytes, hdu: Hdu, pixels: NDArray[np.int32], name: str)
     tiles = hdu.image_shape[0] // hdu.number("ZTILE2", 1)
     settings = {cards.get(f"ZNAME{n}"): hdu.number(f"ZVAL{n}") for n in (1, 2)}
     lengths, starts = _descriptors(content, hdu, tiles, name)
-    data = np.frombuffer(content, np.uint8, count=hdu.data_size, offset=hdu.data_start)
+    some_more = min(hdu.data_size + SLACK, len(content) - hdu.data_start)
+    data = np.frombuffer(content, np.uint8, count=some_more, offset=hdu.data_start)
     bad = decode_tiles(data, starts, lengths, pixels.reshape(tiles, -1), block=settings.get("BLOCKSIZE", 32))
     if bad >= 0:
         raise BadFile(

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from rapid.processing.bits import leading_zeros, load_word
 from rapid.processing.jit import compiled
 
-__all__ = ["LARGEST_BLOCK", "decode_tiles"]
+__all__ = ["LARGEST_BLOCK", "SLACK", "decode_tiles"]
 
 LARGEST_BLOCK: Final = 32
 """Most pixels per block that are understood; the convention has 16 and 32."""
 
-_SLACK: Final = 8 * (LARGEST_BLOCK + 2)
-"""Bytes that a damaged block can be read on after the end: seven a pixel, and a word."""
+SLACK: Final = 8 * (LARGEST_BLOCK + 2)
+"""Bytes that a damaged block can be read on after the end of its tile: seven a pixel, and a word."""
 
 _CODE_BITS: Final = 5
 _RAW_CODE: Final = 26
@@ -45,7 +45,7 @@ def decode_tiles(
     Parameters
     ----------
     data
-        Bytes the tiles are in.
+        Bytes the tiles are in. They are copied unless some more follow the last tile: a reader of whole words looks there.
     starts, lengths
         First byte and number of bytes of each tile; they must lie within `data`.
     pixels
@@ -67,9 +67,10 @@ def decode_tiles(
         raise ValueError(f"expected 1 to {LARGEST_BLOCK} pixels per block, found {block}")
     if not len(starts) == len(lengths) == len(pixels):
         raise ValueError(f"expected {len(pixels)} tiles, found {len(starts)} starts and {len(lengths)} lengths")
-    padded = np.zeros(data.size + _SLACK, np.uint8)
-    padded[: data.size] = data
-    return int(_decode_tiles(padded, starts, starts + lengths, pixels, block))
+    ends = starts + lengths
+    if ends.size and ends.max() + SLACK > data.size:
+        data = np.concatenate([data, np.zeros(SLACK, np.uint8)])
+    return int(_decode_tiles(data, starts, ends, pixels, block))
 
 
 @compiled

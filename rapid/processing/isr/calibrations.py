@@ -6,7 +6,7 @@ and moving them costs half the time, which is what a fused pass over memory spen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Self
@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 from rapid.errors import BadCalibration
 from rapid.processing.geometry import Detector
+from rapid.processing.isr.brighter_fatter import BrighterFatterKernel
+from rapid.processing.isr.crosstalk import Crosstalk
+from rapid.processing.isr.cti import Cti
+from rapid.processing.isr.defects import Defects
+from rapid.processing.isr.linearity import Linearity
 
 __all__ = ["UNUSABLE", "CalibrationImage", "Calibrations"]
 
@@ -76,8 +81,13 @@ class CalibrationImage:
     @property
     def values(self) -> NDArray[np.float32]:
         """The image itself, float32; NaN where it has no value."""
-        image = (self.zero + self.step * self.counts.astype(np.float32)).astype(np.float32)
-        image[self.counts == UNUSABLE] = np.nan
+        return self.part((slice(None), slice(None)))
+
+    def part(self, slices: tuple[slice, slice]) -> NDArray[np.float32]:
+        """Return a part of the image, float32; NaN where it has no value."""
+        counts = self.counts[slices]
+        image = np.float32(self.zero) + np.float32(self.step) * counts.astype(np.float32)
+        image[counts == UNUSABLE] = np.nan
         return image
 
     @property
@@ -120,7 +130,13 @@ class Calibrations:
     bias, dark, flat
         Combined images in electron, electron/s and relative to 1.
     defects
-        True where a pixel is known to be bad, shape (ny, nx) of the trimmed detector.
+        Pixels that are known to be bad.
+    crosstalk, linearity
+        Coefficients for the signal above the overscan in adu, amplifiers in the order of the detector's.
+    cti
+        Charge left behind at each transfer of the serial register.
+    brighter_fatter
+        Kernel for an image in electron.
     bad_amplifiers
         Names of amplifiers that are not to be used at all.
     gains, saturations
@@ -130,7 +146,11 @@ class Calibrations:
     bias: CalibrationImage | None = None
     dark: CalibrationImage | None = None
     flat: CalibrationImage | None = None
-    defects: NDArray[np.bool_] | None = None
+    defects: Defects | None = None
+    crosstalk: Crosstalk | None = None
+    linearity: Linearity | None = None
+    cti: Cti | None = None
+    brighter_fatter: BrighterFatterKernel | None = None
     bad_amplifiers: frozenset[str] = frozenset()
     gains: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     saturations: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -141,19 +161,28 @@ class Calibrations:
         Raises
         ------
         BadCalibration
-            If an image has another shape, a variance another number of amplifiers, a table an amplifier that is not the
-            detector's, or a gain or saturation is not a positive number.
+            If an image has another shape, coefficients are of another number of amplifiers, a table has an amplifier that is
+            not the detector's, or a gain or saturation is not a positive number.
         """
         for kind, image in (("bias", self.bias), ("dark", self.dark), ("flat", self.flat)):
             if image is not None:
                 _check_shape(f"{kind} {image.identity}", image.counts.shape, detector)
                 _check_amplifiers(f"{kind} {image.identity}", len(image.variance), detector)
-        if self.defects is not None:
-            _check_shape("defects", self.defects.shape, detector)
+        for what, number in self._sizes():
+            _check_amplifiers(what, number, detector)
         _check_names("bad amplifiers", self.bad_amplifiers, detector)
         for what, table in (("gains", self.gains), ("saturations", self.saturations)):
             _check_names(what, table, detector)
             _check_positive(what, table, detector)
+
+    def _sizes(self) -> Iterator[tuple[str, int]]:
+        """Number of amplifiers of what has coefficients for each."""
+        if self.crosstalk is not None:
+            yield "crosstalk", len(self.crosstalk.linear)
+        if self.linearity is not None:
+            yield "linearity", len(self.linearity.amplifiers)
+        if self.cti is not None:
+            yield "CTI", self.cti.rate.size
 
 
 def _check_shape(what: str, shape: tuple[int, ...], detector: Detector) -> None:
@@ -163,7 +192,7 @@ def _check_shape(what: str, shape: tuple[int, ...], detector: Detector) -> None:
 
 def _check_amplifiers(what: str, number: int, detector: Detector) -> None:
     if number != len(detector.amplifiers):
-        raise _unfit(what, f"{len(detector.amplifiers)} variances", str(number), detector)
+        raise _unfit(what, f"{len(detector.amplifiers)} amplifiers", str(number), detector)
 
 
 def _check_names(what: str, names: frozenset[str] | Mapping[str, float], detector: Detector) -> None:

@@ -6,6 +6,7 @@ serial one leaves along a row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,10 +15,13 @@ from scipy.ndimage import median_filter
 
 from rapid.processing.jit import compiled
 
-__all__ = ["LEADING", "Levels", "parallel_levels", "serial_levels"]
+__all__ = ["LEADING", "TRAILING", "Levels", "ParallelLevels", "parallel_levels", "serial_levels"]
 
 LEADING: Final = 3
 """Overscan pixels next to the data that are not used: they hold the charge the transfer left behind."""
+
+TRAILING: Final = 3
+"""Last overscan columns, which are not used either, as the observatory does: the clocks of the next row begin there."""
 
 _NEIGHBOURS: Final = 31
 """Rows or columns over which a level is compared or smoothed: wider than any bleed trail of a single star."""
@@ -28,18 +32,39 @@ _LONG: Final = 301
 _OUTLIER: Final = 10.0
 """A row whose level differs from its neighbours' by so many of its standard errors was bled into."""
 
+_EVERY: Final = 64
+"""Rows of which one is looked at for the signal of the data: a few per cent are more than enough to tell it from none."""
+
+_SPILLED_SHARE: Final = 0.5
+_SPILLED_LEVEL: Final = 10_000.0
+"""Parallel overscan that shows more than half of the data's signal, when that is above 10 000 adu, is full of charge that
+spilled over the last row: it says nothing about the level."""
+
 Levels = NDArray[np.float64]
 
 
-def serial_levels(segment: NDArray[np.int32], first: int) -> tuple[Levels, int]:
+@dataclass(frozen=True, slots=True)
+class ParallelLevels:
+    """What the serial levels leave at each column [adu], from ``n_rows`` rows, smoothed over ``smoothing`` columns.
+
+    All zero, of no rows, when the step was ``skipped``: the words say why.
+    """
+
+    levels: Levels
+    n_rows: int
+    smoothing: int
+    skipped: str = ""
+
+
+def serial_levels(segment: NDArray[np.int32], first: int, stop: int | None = None) -> tuple[Levels, int]:
     """Measure the level of every row.
 
     Parameters
     ----------
     segment
         Amplifier image [adu], shape (ny, nx).
-    first
-        First overscan column that is used.
+    first, stop
+        First overscan column that is used, and the one behind the last; up to the end of the row when left out.
 
     Returns
     -------
@@ -48,26 +73,42 @@ def serial_levels(segment: NDArray[np.int32], first: int) -> tuple[Levels, int]:
         rows that something bled into have their neighbours' level, `replaced` counts them.
     """
     levels = np.empty(segment.shape[0], np.float64)
-    _row_medians(segment, first, levels)
+    _row_medians(segment[:, first:stop], levels)
     bled = _differs(levels, _NEIGHBOURS) | _wide_bleeds(levels)
+    if not bled.any():
+        return levels, 0
     kept = np.flatnonzero(~bled)
     around = median_filter(levels[kept], size=_NEIGHBOURS, mode="nearest")
     return np.where(bled, np.interp(np.arange(levels.size), kept, around), levels), int(bled.sum())
 
 
-def parallel_levels(segment: NDArray[np.int32], levels: Levels, *, first_row: int, columns: slice) -> Levels:
+def parallel_levels(segment: NDArray[np.int32], levels: Levels, *, first_row: int, columns: slice) -> ParallelLevels:
     """Measure what the serial levels leave along a row.
 
     Medians of the columns over the rows from `first_row`, smoothed by a running median, since a column has only some
-    forty pixels to offer and a trail only some columns.
+    forty pixels to offer and a trail only some columns. Skipped where there are no such rows, or where they are full of
+    charge spilled over from the data.
 
-    Returns
-    -------
-    Levels
-        One value [adu] for each of `columns`.
+    Parameters
+    ----------
+    segment
+        Amplifier image [adu], shape (ny, nx).
+    levels
+        Its serial levels [adu], shape (ny,).
+    first_row, columns
+        First overscan row that is used, and the columns of the data.
     """
-    rest = segment[first_row:, columns] - levels[first_row:, None]
-    return np.asarray(median_filter(np.median(rest, axis=0), size=_NEIGHBOURS, mode="nearest"), np.float64)
+    nothing = np.zeros(columns.stop - columns.start)
+    if first_row >= segment.shape[0]:
+        return ParallelLevels(nothing, 0, 1, "no rows of overscan")
+    medians = np.median(segment[first_row:, columns].T - levels[first_row:], axis=1)
+    found = float(np.median(medians))
+    if found > _SPILLED_SHARE * _SPILLED_LEVEL:
+        signal = float(np.median(segment[:first_row:_EVERY, columns] - levels[:first_row:_EVERY, None]))
+        if signal > _SPILLED_LEVEL and found > _SPILLED_SHARE * signal:
+            return ParallelLevels(nothing, 0, 1, f"spilled over: {found:.0f} adu where the data have {signal:.0f}")
+    smooth = median_filter(medians, size=_NEIGHBOURS, mode="nearest")
+    return ParallelLevels(np.asarray(smooth, np.float64), segment.shape[0] - first_row, _NEIGHBOURS)
 
 
 def _differs(levels: Levels, size: int) -> NDArray[np.bool_]:
@@ -101,30 +142,29 @@ def _wide_bleeds(levels: Levels) -> NDArray[np.bool_]:
 
 
 @compiled
-def _row_medians(segment: NDArray[np.int32], first: int, levels: NDArray[np.float64]) -> None:
-    for row in range(segment.shape[0]):
-        levels[row] = _grouped_median(segment[row, first:])
+def _row_medians(overscan: NDArray[np.int32], levels: NDArray[np.float64]) -> None:
+    for row in range(overscan.shape[0]):
+        levels[row] = _grouped_median(overscan[row])
 
 
 @compiled
 def _grouped_median(values: NDArray[np.int32]) -> float:
-    """Find the median by halving the range of values, and its place among equal ones."""
-    low, high = np.int64(values[0]), np.int64(values[0])
+    """Find the median of counts by halving their range, and its place among equal ones; the sum of two counts is an int32."""
+    low, high = values[0], values[0]
     for value in values:
-        low = min(low, np.int64(value))
-        high = max(high, np.int64(value))
-    wanted = (values.size + 1) // 2
+        low, high = min(low, value), max(high, value)
+    wanted = np.int32((values.size + 1) // 2)
     while low < high:
-        middle = (low + high) >> 1
-        below = 0
+        middle = np.int32((low + high) >> 1)
+        below = np.int32(0)
         for value in values:
-            below += value <= middle
+            below += np.int32(value <= middle)
         if below >= wanted:
             high = middle
         else:
-            low = middle + 1
-    below, equal = 0, 0
+            low = np.int32(middle + 1)
+    less, equal = 0, 0
     for value in values:
-        below += value < low
+        less += value < low
         equal += value == low
-    return low - 0.5 + (0.5 * values.size - below) / equal
+    return float(low) - 0.5 + (0.5 * values.size - less) / equal

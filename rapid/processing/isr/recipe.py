@@ -1,11 +1,13 @@
-"""Instrument signature removal: from counts on disk to electrons on the sensor.
+"""The recipe as it is run on one detector.
 
-`calibrate` is the recipe, in order; each step is recorded in `Frame.recipe` as it went.
+What it consists of, and which product gets which step, is said in `rapid.processing.isr.products`; each step is recorded in
+`Frame.recipe` as it went. Where no step needs all amplifiers side by side, each goes from the file to its place on the
+sensor on its own: one buffer of one amplifier, one pass over the image.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -13,71 +15,80 @@ from numpy.typing import NDArray
 
 from rapid.errors import BadLayout
 from rapid.processing.exposure import ExposureInfo
-from rapid.processing.frame import AmplifierStatistics, Frame, Mask, RawDetector, Step
+from rapid.processing.frame import AmplifierStatistics, Frame, Mask, RawDetector
 from rapid.processing.geometry import Amplifier, Detector
-from rapid.processing.isr.overscan import LEADING, Levels, parallel_levels, serial_levels
-from rapid.processing.jit import compiled
-from rapid.processing.statistics import clipped
+from rapid.processing.isr.calibrations import Calibrations
+from rapid.processing.isr.corrections import correct_amplifiers, correct_image, repair_image
+from rapid.processing.isr.placement import mark_saturated, place, subtract_levels
+from rapid.processing.isr.products import plan
+from rapid.processing.isr.readout import Readout, least_shape, read_out
+from rapid.processing.isr.record import amplifier_statistics, record
+from rapid.processing.isr.variance import NoiseModel
+from rapid.processing.isr.workpiece import Workpiece
+from rapid.processing.pixels import StoredSegments
 
 __all__ = ["EDGE_WIDTH", "calibrate"]
 
 EDGE_WIDTH: Final = 9
 """Pixels along the rim of the sensor where its field bends and images are displaced."""
 
-_ADC_LIMIT: Final = 2**18 - 1
-"""Highest value of the converter [adu]: more light cannot be told from it, however low the bias."""
+_NO_CALIBRATIONS: Final = Calibrations()
 
-_SILENT_SHARE: Final = 0.25
-"""An amplifier with less than this part of its nominal read noise is not connected to its converter: it is dead."""
-
-_DARK_SHARE: Final = 0.05
-"""One that shows less than this part of the light of the others is dead too..."""
-
-_DARK_LEVEL: Final = 100.0
-"""...when the others show at least so much [electron] that it cannot be an accident of levels."""
+_SIDE_BY_SIDE: Final = ("crosstalk", "linearity", "charge transfer")
+"""Steps on amplifiers as they were read, all at once or with their overscan."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Readout:
-    """One amplifier on its way: its pixels [adu], levels, and what was seen."""
-
-    amplifier: Amplifier
-    segment: NDArray[np.int32]
-    rows: Levels
-    columns: Levels
-    noise: float
-    bled: int
-
-    @property
-    def silent(self) -> bool:
-        nominal = self.amplifier.read_noise / self.amplifier.gain
-        return not self.noise > _SILENT_SHARE * nominal
-
-
-def calibrate(raw: RawDetector, info: ExposureInfo, detector: Detector) -> Frame:
+def calibrate(
+    raw: RawDetector,
+    info: ExposureInfo,
+    detector: Detector,
+    calibrations: Calibrations = _NO_CALIBRATIONS,
+    *,
+    repair: bool = True,
+) -> Frame:
     """Run the recipe on one detector.
 
-    The level of each row is the median of its serial overscan, whatever its width; what that leaves along a row is the
-    smoothed median of the parallel overscan. Pixels as far above their level as the amplifier's tabulated saturation
-    [adu], or at the end of the converter, are masked SATURATED. The gain makes electrons; data are trimmed, turned and
-    placed by the tables of the camera (the DETSEC cards are known to be wrong). An amplifier without signal is masked BAD
-    and NO_DATA and holds NaN.
+    Parameters
+    ----------
+    raw
+        The segments; of a file that was only opened each is read when its turn has come.
+    info
+        Says which product it is, and the dark time.
+    detector
+        Data are trimmed, turned and placed by its tables (the DETSEC cards are known to be wrong).
+    calibrations
+        Those of this detector that exist; a step without its calibration is not done.
+    repair
+        Whether cosmic rays are looked for, and bad pixels interpolated.
+
+    Returns
+    -------
+    Frame
+        An amplifier without signal, or not to be used, is masked BAD and NO_DATA and holds NaN.
 
     Raises
     ------
     BadLayout
         If the segments are not those of this detector: too few, or too small for its data and some overscan.
+    BadCalibration
+        If a calibration is not of this detector.
+    BadFile
+        If a segment that is read only now is damaged.
     """
     _check(raw, detector)
-    readouts = [_read_out(raw.segments[amplifier.hdu - 1], amplifier) for amplifier in detector.amplifiers]
-    image = np.empty(detector.shape, np.float32)
-    mask = np.zeros(detector.shape, np.uint16)
-    saturated = [_place(readout, image, mask) for readout in readouts]
-    statistics = _statistics(readouts, saturated, image)
-    _mask_dead(detector, statistics, image, mask)
-    _mask_edge(mask)
+    calibrations.check(detector)
+    image, mask = np.empty(detector.shape, np.float32), np.zeros(detector.shape, np.uint16)
+    piece = Workpiece(raw, info, detector, calibrations, plan(info, calibrations, repair=repair), image, mask)
+    if any(piece.does(step) for step in _SIDE_BY_SIDE):
+        _side_by_side(piece)
+    else:
+        _one_by_one(piece)
+    correct_image(piece)
+    statistics = amplifier_statistics(piece)
+    _mask_unused(piece, statistics)
+    repair_image(piece)
     image.flags.writeable = mask.flags.writeable = False
-    return Frame(info, detector, image, mask, statistics, _recipe(readouts, statistics))
+    return Frame(info, detector, image, mask, statistics, record(piece, statistics), _noise_model(piece))
 
 
 def _check(raw: RawDetector, detector: Detector) -> None:
@@ -89,9 +100,8 @@ def _check(raw: RawDetector, detector: Detector) -> None:
             found=str(len(raw.segments)),
         )
     for amplifier in detector.amplifiers:
-        height, width = raw.segments[amplifier.hdu - 1].shape
-        least_width = amplifier.data.x0 + amplifier.data.width + 2 * LEADING
-        least_height = amplifier.data.y0 + amplifier.data.height
+        height, width = _shape_of(raw, amplifier)
+        least_height, least_width = least_shape(amplifier)
         if width < least_width or height < least_height:
             raise BadLayout(
                 f"{amplifier.extname} is too small for {detector.instrument} {detector.name}",
@@ -101,114 +111,66 @@ def _check(raw: RawDetector, detector: Detector) -> None:
             )
 
 
-def _read_out(segment: NDArray[np.int32], amplifier: Amplifier) -> _Readout:
-    data = amplifier.data
-    first = data.x0 + data.width + LEADING
-    rows, bled = serial_levels(segment, first)
-    noise = clipped(segment[:, first:] - rows[:, None]).sigma
-    columns = np.zeros(data.width)
-    first_row = data.y0 + data.height + LEADING
-    if first_row < segment.shape[0]:
-        inside = slice(data.x0, data.x0 + data.width)
-        columns = parallel_levels(segment, rows, first_row=first_row, columns=inside)
-    return _Readout(amplifier, segment, rows, columns, noise, bled)
+def _shape_of(raw: RawDetector, amplifier: Amplifier) -> tuple[int, ...]:
+    index = amplifier.hdu - 1
+    return raw.segments.shape_of(index) if isinstance(raw.segments, StoredSegments) else raw.segments[index].shape
 
 
-def _place(readout: _Readout, image: NDArray[np.float32], mask: NDArray[np.uint16]) -> int:
-    """Fill the amplifier's part of the image [electron] and mask; return how many pixels are saturated."""
-    amplifier = readout.amplifier
-    data = readout.segment[amplifier.data.slices]
-    turn = (slice(None, None, -1 if amplifier.flip_y else 1), slice(None, None, -1 if amplifier.flip_x else 1))
-    return int(
-        _subtract(
-            data,
-            readout.rows[amplifier.data.slices[0]],
-            readout.columns,
-            amplifier.gain,
-            amplifier.saturation,
-            np.uint16(Mask.SATURATED),
-            image[amplifier.bbox.slices][turn],
-            mask[amplifier.bbox.slices][turn],
-        )
-    )
+def _segments(raw: RawDetector, detector: Detector) -> Iterator[tuple[Amplifier, NDArray[np.int32]]]:
+    """Give every amplifier its segment; it is valid until the next one is asked for."""
+    buffer = np.empty((0, 0), np.int32)
+    for amplifier in detector.amplifiers:
+        if isinstance(raw.segments, StoredSegments):
+            shape = _shape_of(raw, amplifier)
+            buffer = buffer if buffer.shape == shape else np.empty(shape, np.int32)
+            raw.segments.read_into(amplifier.hdu - 1, buffer)
+            yield amplifier, buffer
+        else:
+            yield amplifier, raw.segments[amplifier.hdu - 1]
 
 
-@compiled
-def _subtract(  # noqa: PLR0917 - compiled functions take their arguments by position
-    data: NDArray[np.int32],
-    rows: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    gain: float,
-    saturation: float,
-    bit: np.uint16,
-    image: NDArray[np.float32],
-    mask: NDArray[np.uint16],
-) -> int:
-    count = 0
-    for y in range(data.shape[0]):
-        level = rows[y]
-        for x in range(data.shape[1]):
-            image[y, x] = np.float32((data[y, x] - level - columns[x]) * gain)
-            if data[y, x] - level >= saturation or data[y, x] >= _ADC_LIMIT:
-                mask[y, x] |= bit
-                count += 1
-    return count
+def _one_by_one(piece: Workpiece) -> None:
+    """Take each amplifier from its segment to its place."""
+    for amplifier, segment in _segments(piece.raw, piece.detector):
+        readout = _read(piece, amplifier, segment)
+        place(segment, readout, piece.electronics(amplifier), piece.image, piece.mask)
 
 
-def _statistics(
-    readouts: list[_Readout], saturated: list[int], image: NDArray[np.float32]
-) -> tuple[AmplifierStatistics, ...]:
-    bulk = [clipped(image[readout.amplifier.bbox.slices]) for readout in readouts]
-    awake = [part.median for readout, part in zip(readouts, bulk, strict=True) if not readout.silent]
-    typical = float(np.median(awake)) if awake else 0.0
-    return tuple(
-        AmplifierStatistics(
-            name=readout.amplifier.name,
-            bias_level=float(np.median(readout.rows)),
-            overscan_noise=readout.noise,
-            read_noise=readout.noise * readout.amplifier.gain,
-            median=part.median,
-            sigma=part.sigma,
-            n_saturated=count,
-            dead=readout.silent or (typical > _DARK_LEVEL and part.median < _DARK_SHARE * typical),
-        )
-        for readout, part, count in zip(readouts, bulk, saturated, strict=True)
-    )
+def _side_by_side(piece: Workpiece) -> None:
+    """Correct the amplifiers as they were read, then take each to its place."""
+    first = piece.detector.amplifiers[0]
+    stack = np.empty((len(piece.detector.amplifiers), *_shape_of(piece.raw, first)), np.float32)
+    for levelled, (amplifier, segment) in zip(stack, _segments(piece.raw, piece.detector), strict=True):
+        subtract_levels(segment, _read(piece, amplifier, segment), levelled)
+    correct_amplifiers(stack, piece)
+    for levelled, readout in zip(stack, piece.readouts, strict=True):
+        electronics = piece.electronics(readout.amplifier)
+        place(levelled, readout, electronics, piece.image, piece.mask, levelled=True)
 
 
-def _mask_dead(
-    detector: Detector,
-    statistics: tuple[AmplifierStatistics, ...],
-    image: NDArray[np.float32],
-    mask: NDArray[np.uint16],
-) -> None:
-    for amplifier, seen in zip(detector.amplifiers, statistics, strict=True):
-        if seen.dead:
-            image[amplifier.bbox.slices] = np.nan
-            mask[amplifier.bbox.slices] |= np.uint16(Mask.BAD | Mask.NO_DATA)
+def _read(piece: Workpiece, amplifier: Amplifier, segment: NDArray[np.int32]) -> Readout:
+    readout = read_out(segment, amplifier)
+    piece.readouts.append(readout)
+    piece.saturated.append(mark_saturated(segment, readout, piece.saturation(amplifier), piece.mask))
+    return readout
 
 
-def _mask_edge(mask: NDArray[np.uint16]) -> None:
-    bit = np.uint16(Mask.EDGE)
+def _mask_unused(piece: Workpiece, statistics: tuple[AmplifierStatistics, ...]) -> None:
+    """Mask the rim, and blank the amplifiers that are dead or not to be used."""
     for rim in (np.s_[:EDGE_WIDTH], np.s_[-EDGE_WIDTH:], np.s_[:, :EDGE_WIDTH], np.s_[:, -EDGE_WIDTH:]):
-        mask[rim] |= bit
+        piece.mask[rim] |= np.uint16(Mask.EDGE)
+    for amplifier, seen in zip(piece.detector.amplifiers, statistics, strict=True):
+        if seen.dead:
+            piece.image[amplifier.bbox.slices] = np.nan
+            piece.mask[amplifier.bbox.slices] |= np.uint16(Mask.BAD | Mask.NO_DATA)
 
 
-def _recipe(readouts: list[_Readout], statistics: tuple[AmplifierStatistics, ...]) -> tuple[Step, ...]:
-    first = readouts[0]
-    overscan = first.segment.shape[1] - first.amplifier.data.x0 - first.amplifier.data.width
-    below = first.segment.shape[0] - first.amplifier.data.y0 - first.amplifier.data.height
-    bled = sum(readout.bled for readout in readouts)
-    dead = ", ".join(seen.name for seen in statistics if seen.dead)
-    full = sum(seen.n_saturated for seen in statistics)
-    return (
-        Step(
-            "serial overscan", True, f"row medians of {overscan - LEADING} columns, {bled} rows taken from neighbours"
-        ),
-        Step("parallel overscan", below > LEADING, f"smoothed column medians of {max(below - LEADING, 0)} rows"),
-        Step("saturation", True, f"{full} pixels masked"),
-        Step("gain", True, "nominal"),
-        Step("assembly", True, "trimmed, turned and placed by the camera's tables"),
-        Step("dead amplifiers", True, dead or "none"),
-        Step("bias, dark, flat", False, "no calibrations loaded"),
-    )
+def _noise_model(piece: Workpiece) -> NoiseModel:
+    electronics = piece.electronics(piece.detector.amplifiers[0])
+    flat = piece.calibrations.flat if piece.does("flat") else None
+    read = np.array([(r.noise * piece.gain(r.amplifier)) ** 2 * (1 + r.level_variance) for r in piece.readouts])
+    for image, factor in ((electronics.bias, 1.0), (electronics.dark, piece.info.dark_time)):
+        if image is not None:
+            read = read + factor**2 * image.variance
+    relative = np.zeros_like(read) if flat is None else flat.variance
+    return NoiseModel(read, relative, electronics.dark, piece.info.dark_time, flat)

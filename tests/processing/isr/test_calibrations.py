@@ -7,6 +7,10 @@ import pytest
 
 from rapid.errors import BadCalibration
 from rapid.processing.isr import CalibrationImage, Calibrations
+from rapid.processing.isr.crosstalk import Crosstalk
+from rapid.processing.isr.cti import Cti
+from rapid.processing.isr.defects import Defects
+from rapid.processing.isr.linearity import Linearity
 from tests.support.frames import small_detector
 
 DETECTOR = small_detector()
@@ -51,7 +55,7 @@ def test_calibrations_of_the_detector_pass() -> None:
         bias=CalibrationImage.bias(zero, variance=NOISE, identity="b"),
         dark=CalibrationImage.dark(zero, variance=NOISE, identity="d"),
         flat=CalibrationImage.flat(zero + 1, variance=NOISE, identity="f"),
-        defects=zero > 0,
+        defects=Defects(()),
         bad_amplifiers=frozenset({DETECTOR.amplifiers[0].name}),
         gains={DETECTOR.amplifiers[1].name: 1.1},
         saturations={DETECTOR.amplifiers[1].name: 1e5},
@@ -67,9 +71,11 @@ def test_calibrations_of_the_detector_pass() -> None:
         ),
         (
             Calibrations(flat=CalibrationImage.flat(np.ones(DETECTOR.shape), variance=NOISE[:2], identity="f1")),
-            r"flat f1: does not fit the detector; expected 4 variances; found 2",
+            r"flat f1: does not fit the detector; expected 4 amplifiers; found 2",
         ),
-        (Calibrations(defects=np.zeros((5, 5), np.bool_)), r"defects: .* found shape \(5, 5\)"),
+        (Calibrations(crosstalk=Crosstalk(np.zeros((16, 16)))), r"crosstalk: .*expected 4 amplifiers; found 16"),
+        (Calibrations(linearity=Linearity(((), ()))), r"linearity: .*expected 4 amplifiers; found 2"),
+        (Calibrations(cti=Cti(np.full(3, 1e-6), np.ones(3), 512)), r"CTI: .*expected 4 amplifiers; found 3"),
         (Calibrations(bad_amplifiers=frozenset({"C99"})), r"bad amplifiers: .*amplifiers of this detector; found C99"),
         (Calibrations(gains={"C99": 1.0}), r"gains: .*; found C99"),
         (Calibrations(gains={"C12": 0.0}), r"gains of C12: .*a positive number; found 0.0"),

@@ -13,6 +13,7 @@ from rapid.processing.frame import Frame, Mask, RawDetector
 from rapid.processing.geometry import Detector
 from rapid.processing.isr import EDGE_WIDTH, calibrate
 from rapid.processing.isr.overscan import serial_levels
+from rapid.processing.isr.products import RECIPE
 from tests.support.frames import NAME, bias_level, info_of, latiss, read_out, small_detector, with_overscan
 
 DETECTOR = small_detector()
@@ -20,7 +21,11 @@ SKY = 400.0
 
 
 def calibrated(raw: RawDetector, detector: Detector = DETECTOR) -> Frame:
-    return calibrate(raw, info_of(raw), detector)
+    return calibrate(raw, info_of(raw), detector, repair=False)
+
+
+def detail(frame: Frame, step: str) -> str:
+    return next(seen.detail for seen in frame.recipe if seen.name == step)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def test_overscans_of_any_width_work(overscan: int) -> None:
     raw = read_out(np.full(DETECTOR.shape, SKY), DETECTOR, size=with_overscan(DETECTOR, overscan))
     frame = calibrated(raw)
     assert np.median(frame.image) == pytest.approx(SKY, rel=0.003)
-    assert frame.recipe[0].detail.startswith(f"row medians of {overscan - 3} columns")
+    assert detail(frame, "serial overscan").startswith(f"row medians of {overscan - 6} columns")
 
 
 def test_without_rows_of_overscan_the_step_is_not_done() -> None:
@@ -83,7 +88,7 @@ def test_a_trail_into_the_overscan_does_not_move_its_rows(raw: RawDetector) -> N
     bled[0][700:708, 512:] += 3000
     bled[0][2000:, 200:206] += 3000
     frame = calibrated(replace(raw, segments=tuple(bled)))
-    assert "8 rows taken from neighbours" in frame.recipe[0].detail
+    assert "8 rows taken from neighbours" in detail(frame, "serial overscan")
     box = DETECTOR.amplifiers[0].bbox
     part = frame.image[box.slices]
     assert np.median(part, axis=1).min() == pytest.approx(SKY, rel=0.05)
@@ -139,7 +144,7 @@ def test_an_amplifier_without_signal_is_dead(raw: RawDetector, kind: str) -> Non
     assert np.isnan(frame.image[part]).all()
     assert ((frame.mask[part] & (Mask.BAD | Mask.NO_DATA)) == (Mask.BAD | Mask.NO_DATA)).all()
     assert np.isnan(frame.image).sum() == DETECTOR.amplifiers[1].bbox.width * DETECTOR.amplifiers[1].bbox.height
-    assert frame.recipe[5].detail == "C13"
+    assert detail(frame, "dead amplifiers") == "C13"
 
 
 def test_an_amplifier_that_sees_no_light_while_others_do_is_dead() -> None:
@@ -170,17 +175,24 @@ def test_segments_that_are_not_the_detectors_are_refused(raw: RawDetector) -> No
     with pytest.raises(BadLayout, match=rf"^{NAME}: wrong number of segments for LATISS R00_S00; expected 4; found 3"):
         calibrated(replace(raw, segments=raw.segments[:3]))
     narrow = tuple(segment[:, :512] for segment in raw.segments)
-    with pytest.raises(BadLayout, match=r"Segment12 is too small.*at least 518 x 2000 pixels.*found 512 x 2048"):
+    with pytest.raises(BadLayout, match=r"Segment12 is too small.*at least 519 x 2000 pixels.*found 512 x 2048"):
         calibrated(replace(raw, segments=narrow))
 
 
 def test_the_recipe_is_told_in_its_order(frame: Frame) -> None:
-    assert [(step.name, step.done) for step in frame.recipe] == [
-        ("serial overscan", True),
-        ("parallel overscan", True),
-        ("saturation", True),
-        ("gain", True),
-        ("assembly", True),
-        ("dead amplifiers", True),
-        ("bias, dark, flat", False),
+    assert [step.name for step in frame.recipe] == list(RECIPE)
+    assert [step.name for step in frame.recipe if step.done] == [
+        "bad amplifiers",
+        "saturation",
+        "serial overscan",
+        "parallel overscan",
+        "gain",
+        "assembly",
+        "dead amplifiers",
+        "variance",
+        "edge",
     ]
+    reasons = {step.name: (step.wanted, step.detail) for step in frame.recipe if not step.done}
+    assert reasons["flat"] == (True, "no calibration")
+    assert reasons["brighter-fatter"] == (False, "not for LATISS")
+    assert reasons["cosmic rays"] == (False, "not asked for")
