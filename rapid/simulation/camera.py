@@ -1,58 +1,61 @@
-"""The camera: what its detector does to light, and how its amplifiers read it out.
+"""The camera: what its detectors do to light, and how their amplifiers read it out.
 
-The detector is the same every night: its patterns come from a fixed seed. Gains and read noise are those of the
-geometry tables; the bias levels are rounded from the overscan levels in a LATISS header of 2018.
+A detector is the same every night: its patterns come from a fixed seed. Gains and read noise are those of the geometry
+tables; the bias levels of LATISS are rounded from the overscan levels in a header of 2018, those of LSSTCam were measured
+in run 13421.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.geometry import Amplifier, Detector, detectors
-from rapid.processing.jit import compiled
 from rapid.simulation.chance import generator
+from rapid.simulation.conversion import ADC_LIMIT, convert
+from rapid.simulation.effects import Effects
+from rapid.simulation.instruments import instrument, random_key
+from rapid.simulation.optics import vignetting
 
-__all__ = ["ADC_LIMIT", "DARK_CURRENT", "Camera", "full_well", "latiss"]
+__all__ = ["ADC_LIMIT", "DARK_CURRENT", "Camera", "camera_levels", "camera_of", "full_well", "latiss"]
 
-ADC_LIMIT = 262143
-"""Highest value of the 18-bit converter [adu]."""
-
-DARK_CURRENT = 0.03
-"""Electron per pixel and second at -101 C."""
+DARK_CURRENT = instrument("LATISS").dark_current
+"""Electron per pixel and second, of LATISS."""
 
 _CAMERA_SEED = 20180920
-_BIAS_ORDER = (
-    "C10",
-    "C11",
-    "C12",
-    "C13",
-    "C14",
-    "C15",
-    "C16",
-    "C17",
-    "C07",
-    "C06",
-    "C05",
-    "C04",
-    "C03",
-    "C02",
-    "C01",
-    "C00",
+_SEED_KEYS = {"LATISS": 1, "LSSTCam": 2, "LSSTComCam": 3}
+_LATISS_BIAS = (
+    14126,
+    11010,
+    8994,
+    8428,
+    9636,
+    11632,
+    13871,
+    21314,
+    22466,
+    14545,
+    11651,
+    10221,
+    9776,
+    10332,
+    11972,
+    14006,
 )
-_BIAS_ADU = (14126, 11010, 8994, 8428, 9636, 11632, 13871, 21314, 22466, 14545, 11651, 10221, 9776, 10332, 11972, 14006)
-_BIAS_LEVELS = dict(zip(_BIAS_ORDER, map(float, _BIAS_ADU), strict=True))
+_COMCAM_BIAS = 24_500.0  # adu, about that of the ITL detectors of LSSTCam: no published table
 _PIXEL_RESPONSE_SCATTER = 0.006
 _HOT_PIXELS = 300
 _WELL_ABOVE_SATURATION = 1.03  # charge blooms a little above the level at which the chain is declared saturated
 _DEAD_NOISE = 0.7  # adu: what is left when only the converter is heard
 _LEVEL_DRIFT = 1.5  # adu, from one exposure to the next
 _ROW_WANDER = 0.05  # adu, step of the slow drift of the level from row to row
-_EXACT_BELOW = 25.0  # electron: from here on counting noise is drawn from a normal distribution
+_NO_EFFECTS = Effects()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,18 @@ class Camera:
     response
         Relative response of each pixel, mean about 1, float32, shape of the assembled detector.
     illumination
-        Relative light from an evenly lit pupil: vignetting and gradient; likewise.
+        Relative light from an evenly lit pupil: vignetting and gradient; likewise. Its mean is 1 for LATISS; for the LSST
+        cameras it is 1 at the centre of the field.
     hot_pixels, hot_currents
         Index (y, x) of pixels with more dark current than the others, shape (2, n), and how much more [electron/s].
     columns, rows
-        Bias pattern along and across the read-out of each amplifier [adu]: float32, shapes (16, nx) and (16, ny) of a segment.
+        Bias pattern along and across the read-out of each amplifier [adu]: float32, shapes (n, nx) and (n, ny) of a segment.
+    levels, gains
+        Bias level [adu] and gain [electron/adu] of each amplifier by name.
+    dark_current
+        Electron per pixel and second.
+    key
+        What sets its random numbers apart from those of other detectors in the same exposure.
     """
 
     detector: Detector
@@ -78,15 +88,24 @@ class Camera:
     hot_currents: NDArray[np.float32]
     columns: NDArray[np.float32]
     rows: NDArray[np.float32]
-    levels: Mapping[str, float] = field(default_factory=lambda: _BIAS_LEVELS)
+    levels: Mapping[str, float]
+    gains: Mapping[str, float]
+    dark_current: float
+    key: tuple[int, ...]
 
     def collect_dark(self, charge: NDArray[np.float32], seconds: float) -> None:
         """Add the dark current of some seconds to the charge [electron]."""
-        charge += np.float32(DARK_CURRENT * seconds)
+        charge += np.float32(self.dark_current * seconds)
         charge[tuple(self.hot_pixels)] += self.hot_currents * np.float32(seconds)
 
     def read_out(
-        self, charge: NDArray[np.float32], *, seed: int, number: int, dead: Mapping[str, float]
+        self,
+        charge: NDArray[np.float32],
+        *,
+        seed: int,
+        number: int,
+        dead: Mapping[str, float],
+        effects: Effects = _NO_EFFECTS,
     ) -> list[NDArray[np.int32]]:
         """Read out a detector.
 
@@ -98,26 +117,58 @@ class Camera:
             Of the exposure, for its random numbers.
         dead
             Amplifiers that give a constant level, with it [adu].
+        effects
+            What else happens to the charge on its way.
 
         Returns
         -------
         Segments [adu] in the order of the file, each of shape (2048, 576).
         """
-        drift = generator(seed, 7, number)
+        drift = generator(seed, 7, number, *self.key)
+        moved = effects.read_out(charge, self.detector) if effects.change_read_out else None
         segments = []
         for index, amplifier in enumerate(self.detector.amplifiers):
             level = self.levels[amplifier.name] + drift.normal(0.0, _LEVEL_DRIFT)
-            rows = self.rows[index] + _wander(drift, self.rows.shape[1])
-            noise = generator(seed, 8, number, index)
+            rows = np.float32(level) + (self.rows[index] + _wander(drift, self.rows.shape[1]))
+            noise = generator(seed, 8, number, index, *self.key)
             if amplifier.name in dead:
                 segments.append(_dead_segment(amplifier, dead[amplifier.name], noise))
-            else:
-                segments.append(
-                    _segment(
-                        charge, amplifier, rows=np.float32(level) + rows, columns=self.columns[index], chance=noise
-                    )
-                )
+                continue
+            light = charge[amplifier.bbox.slices][amplifier.turn] if moved is None else moved[index]
+            corner = (amplifier.data.x0, amplifier.data.y0) if moved is None else (0, 0)
+            segments.append(self._segment(index, light, corner=corner, rows=rows, effects=effects, chance=noise))
         return segments
+
+    def _segment(
+        self,
+        index: int,
+        light: NDArray[np.float32],
+        *,
+        corner: tuple[int, int],
+        rows: NDArray[np.float32],
+        effects: Effects,
+        chance: np.random.Generator,
+    ) -> NDArray[np.int32]:
+        """Turn the light [electron] of one amplifier, in the order of reading from a corner of the segment, into adu."""
+        amplifier = self.detector.amplifiers[index]
+        shape = (amplifier.raw.height, amplifier.raw.width)
+        normal = chance.standard_normal(shape, dtype=np.float32)
+        seed = np.uint64(chance.integers(1, 2**63))
+        out = np.empty(shape, dtype=np.int32)
+        convert(
+            out,
+            normal,
+            light,
+            *corner,
+            rows,
+            self.columns[index],
+            1.0 / self.gains[amplifier.name],
+            amplifier.read_noise,
+            full_well(amplifier),
+            effects.quadratic,
+            seed,
+        )
+        return out
 
 
 def full_well(amplifier: Amplifier) -> float:
@@ -125,27 +176,63 @@ def full_well(amplifier: Amplifier) -> float:
     return amplifier.saturation * amplifier.gain * _WELL_ABOVE_SATURATION
 
 
-@cache
 def latiss() -> Camera:
-    """Make the LATISS detector; it is made once a process and may be read only."""
-    detector = detectors("LATISS")["R00_S00"]
-    chance = generator(_CAMERA_SEED, 1)
+    """Return the LATISS detector; it may be read only."""
+    return camera_of("LATISS", "R00_S00")
+
+
+@lru_cache(maxsize=2)  # of 130 MB each
+def camera_of(name: str, detector_name: str, *, measured_gains: bool = False) -> Camera:
+    """Make a detector of a camera; it may be read only.
+
+    ``measured_gains`` are those of a photon-transfer run instead of the nominal ones; only LSSTCam has them.
+    """
+    detector = detectors(name)[detector_name]
+    key = random_key(detector)
+    chance = generator(_CAMERA_SEED, _SEED_KEYS[name], *key)
     ny, nx = detector.shape
     response = chance.standard_normal((ny, nx), dtype=np.float32)
     response *= np.float32(_PIXEL_RESPONSE_SCATTER)
     response += np.float32(1.0)
     hot_pixels = np.unique(chance.integers(0, (ny, nx), (_HOT_PIXELS, 2)), axis=0).T
-    amplifiers = len(detector.amplifiers)
-    raw = detector.amplifiers[0].raw
+    amplifiers = detector.amplifiers
+    raw = amplifiers[0].raw
     return Camera(
         detector=detector,
         response=response,
-        illumination=_illumination(ny, nx),
+        illumination=_illumination(ny, nx) if name == "LATISS" else vignetting(detector),
         hot_pixels=hot_pixels,
         hot_currents=np.asarray(chance.exponential(40.0, hot_pixels.shape[1]), dtype=np.float32),
-        columns=_bias_columns(chance, amplifiers, raw.width),
-        rows=_bias_rows(chance, amplifiers, raw.height),
+        columns=_bias_columns(chance, len(amplifiers), raw.width),
+        rows=_bias_rows(chance, len(amplifiers), raw.height),
+        levels=camera_levels(detector),
+        gains=_gains(detector, measured=measured_gains),
+        dark_current=instrument(name).dark_current,
+        key=key,
     )
+
+
+def camera_levels(detector: Detector) -> Mapping[str, float]:
+    """Return the bias level [adu] of each amplifier by name."""
+    names = [amplifier.name for amplifier in detector.amplifiers]
+    if detector.instrument == "LSSTCam":
+        return dict(zip(names, map(float, _electronics()["bias"][detector.name]), strict=True))
+    levels = _LATISS_BIAS if detector.instrument == "LATISS" else [_COMCAM_BIAS] * len(names)
+    return dict(zip(names, map(float, levels), strict=True))
+
+
+def _gains(detector: Detector, *, measured: bool) -> Mapping[str, float]:
+    if measured and detector.instrument == "LSSTCam":
+        names = [amplifier.name for amplifier in detector.amplifiers]
+        return dict(zip(names, _electronics()["gain"][detector.name], strict=True))
+    return {amplifier.name: amplifier.gain for amplifier in detector.amplifiers}
+
+
+@cache
+def _electronics() -> dict[str, dict[str, list[float]]]:
+    text = files("rapid.simulation").joinpath("data", "lsstcam_electronics.json").read_text(encoding="utf-8")
+    table: dict[str, dict[str, list[float]]] = json.loads(text)
+    return table
 
 
 def _illumination(ny: int, nx: int) -> NDArray[np.float32]:
@@ -178,101 +265,6 @@ def _wander(chance: np.random.Generator, height: int) -> NDArray[np.float32]:
     return (wander - np.linspace(0.0, wander[-1], height)).astype(np.float32)
 
 
-def _segment(
-    charge: NDArray[np.float32],
-    amplifier: Amplifier,
-    *,
-    rows: NDArray[np.float32],
-    columns: NDArray[np.float32],
-    chance: np.random.Generator,
-) -> NDArray[np.int32]:
-    shape = (amplifier.raw.height, amplifier.raw.width)
-    normal = chance.standard_normal(shape, dtype=np.float32)
-    place = charge[amplifier.bbox.slices]
-    turned = place[:: -1 if amplifier.flip_y else 1, :: -1 if amplifier.flip_x else 1]
-    seed = np.uint64(chance.integers(1, 2**63))
-    out = np.empty(shape, dtype=np.int32)
-    _convert(
-        out,
-        normal,
-        turned,
-        amplifier.data.x0,
-        amplifier.data.y0,
-        rows,
-        columns,
-        1.0 / amplifier.gain,
-        amplifier.read_noise,
-        full_well(amplifier),
-        seed,
-    )
-    return out
-
-
 def _dead_segment(amplifier: Amplifier, level: float, chance: np.random.Generator) -> NDArray[np.int32]:
     noise = chance.standard_normal((amplifier.raw.height, amplifier.raw.width), dtype=np.float32)
     return np.asarray(np.clip(np.rint(level + _DEAD_NOISE * noise), 0, ADC_LIMIT), dtype=np.int32)
-
-
-@compiled
-def _convert(  # noqa: PLR0917 - compiled functions take no keywords
-    out: NDArray[np.int32],
-    normal: NDArray[np.float32],
-    charge: NDArray[np.float32],
-    x0: int,
-    y0: int,
-    rows: NDArray[np.float32],
-    columns: NDArray[np.float32],
-    per_gain: float,
-    read_noise: float,
-    well: float,
-    seed: np.uint64,
-) -> None:
-    """Add counting and read noise to the charge and turn it into adu, over- and prescan included."""
-    height, width = out.shape
-    data_height, data_width = charge.shape
-    state = seed
-    for y in range(height):
-        inside = y0 <= y < y0 + data_height
-        for x in range(width):
-            expected = 0.0
-            if inside and x0 <= x < x0 + data_width:
-                expected = float(charge[y - y0, x - x0])
-            if expected <= 0.0:
-                electrons = read_noise * normal[y, x]
-            elif expected < _EXACT_BELOW:
-                state = _next(state)
-                electrons = _poisson(expected, _uniform(state)) + read_noise * normal[y, x]
-            elif expected >= well:
-                electrons = well + read_noise * normal[y, x]
-            else:
-                electrons = expected + np.sqrt(expected + read_noise * read_noise) * normal[y, x]
-            value = np.floor(rows[y] + columns[x] + electrons * per_gain + 0.5)
-            out[y, x] = np.int32(min(max(value, 0.0), ADC_LIMIT))
-
-
-@compiled
-def _next(state: np.uint64) -> np.uint64:
-    """Step xorshift64 (Marsaglia 2003)."""
-    state ^= state << np.uint64(13)
-    state ^= state >> np.uint64(7)
-    state ^= state << np.uint64(17)
-    return state
-
-
-@compiled
-def _uniform(state: np.uint64) -> float:
-    """Turn the state into a number in [0, 1), multiplied first as in xorshift64* so that all its bits are good."""
-    return float((state * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@compiled
-def _poisson(mean: float, uniform: float) -> float:
-    """Invert the Poisson distribution at a uniform number; for small means."""
-    probability = np.exp(-mean)
-    below = probability
-    count = 0.0
-    while uniform > below and count < 200.0:
-        count += 1.0
-        probability *= mean / count
-        below += probability
-    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ __all__ = ["Catalogue", "Stars", "SyntheticCatalogue", "within"]
 Values = NDArray[np.float64]
 
 _EPOCH = datetime(2016, 1, 1)  # noqa: DTZ001 - Gaia DR3, to the day
+_STANDARD = re.compile(r"SDSS|[ugrizy]_\d")  # filters whose bands are those of the catalogues
 _YEAR = 365.25 * 86400.0
 
 
@@ -54,7 +56,7 @@ class Stars:
     def in_band(self, name: str, passband: Passband) -> Values:
         """Return the magnitudes in the band of a filter; from G and the colour where nothing better is known."""
         from_colour = magnitudes(passband, self.magnitude, self.colour)
-        known = self.bands.get(passband.band) if name.startswith("SDSS") else None
+        known = self.bands.get(passband.band) if _STANDARD.match(name) else None
         return from_colour if known is None else np.where(np.isfinite(known), known, from_colour)
 
 
@@ -71,6 +73,9 @@ _CATALOGUE_SEED = 20160101
 # Stars per square degree brighter than G, rounded from Gaia DR3 counts at 25 degrees from the galactic plane.
 _COUNT_MAGNITUDES = np.array([4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 20.7])
 _COUNTS = np.array([0.02, 0.15, 1.2, 9.0, 55.0, 260.0, 950.0, 3000.0, 8000.0, 10500.0])
+# The same beyond Gaia, for a camera that sees further: a halo whose counts grow ever more slowly.
+_FAINT_MAGNITUDES = np.array([20.7, 22.0, 23.0, 24.0, 25.0, 25.8])
+_FAINT_COUNTS = np.array([10500.0, 16000.0, 21500.0, 28000.0, 36000.0, 43000.0])
 _GALACTIC_POLE = (np.radians(192.85948), np.radians(27.12825))
 
 
@@ -79,36 +84,60 @@ class SyntheticCatalogue:
     """A Gaia-like sky made up cell by cell, the same whenever and however often it is asked.
 
     Number counts grow towards the galactic plane; colours follow a broad main sequence that reddens with magnitude;
-    proper motions are those of a thin disc (a few mas a year, larger for brighter stars).
+    proper motions are those of a thin disc (a few mas a year, larger for brighter stars). It ends at G = 20.7; a ``deep``
+    one has the same stars and fainter ones, to 25.8.
     """
 
     seed: int = _CATALOGUE_SEED
+    deep: bool = False
 
     def around(self, ra: float, dec: float, radius: float, when: datetime) -> Stars:
         """List the stars within a radius of a place [deg], where they stand at a time (without zone)."""
-        cells = [self._cell(band, sector) for band, sector in _cells_around(ra, dec, radius)]
-        columns = np.concatenate(cells, axis=1)
+        columns = self.at_epoch(ra, dec, radius)
         years = (when - _EPOCH).total_seconds() / _YEAR
         moved_dec = np.clip(columns[1] + columns[5] * years, -90.0, 90.0)
         moved_ra = columns[0] + columns[4] * years / np.cos(np.radians(columns[1]))
         return within(Stars(moved_ra % 360.0, moved_dec, columns[2], columns[3]), ra, dec, radius)
 
+    def at_epoch(self, ra: float, dec: float, radius: float) -> Values:
+        """List the stars of all cells that a circle [deg] touches, as they were at the epoch, 2016.0.
+
+        Returns
+        -------
+        Right ascension and declination [deg], G, BP - RP, proper motions along both on the sky [deg/yr]; shape (6, n).
+        """
+        named = _cells_around(ra, dec, radius)
+        cells = [self._cell(band, sector) for band, sector in named]
+        if self.deep:
+            cells += [self._faint_cell(band, sector) for band, sector in named]
+        return np.concatenate(cells, axis=1)
+
     def _cell(self, band: int, sector: int) -> Values:
-        """Make one cell: right ascension, declination, G, BP - RP, proper motions [deg/yr]; shape (6, n)."""
-        chance = generator(self.seed, band, sector)
-        south, north, west, east = _bounds(band, sector)
-        area = (east - west) * np.degrees(np.sin(np.radians(north)) - np.sin(np.radians(south)))
-        crowding = _crowding(0.5 * (west + east), 0.5 * (south + north))
-        n = int(chance.poisson(_COUNTS[-1] * area * crowding))
-        sin_dec = chance.uniform(np.sin(np.radians(south)), np.sin(np.radians(north)), n)
-        magnitude = np.interp(
-            np.log(chance.uniform(_COUNTS[0] / _COUNTS[-1], 1.0, n) * _COUNTS[-1]), np.log(_COUNTS), _COUNT_MAGNITUDES
-        )
-        colour = np.clip(
-            0.75 + 0.03 * (magnitude - 14.0) + chance.gamma(2.0, 0.2, n) - 0.4 + chance.normal(0.0, 0.1, n), -0.3, 3.5
-        )
-        motion = chance.normal(0.0, 1.0, (2, n)) * (5.0 + 30.0 * np.exp(-(magnitude - 8.0) / 4.0)) / 3.6e6
-        return np.stack([chance.uniform(west, east, n), np.degrees(np.arcsin(sin_dec)), magnitude, colour, *motion])
+        """Make one cell, in the columns of `at_epoch`."""
+        return _populated(generator(self.seed, band, sector), band, sector, _COUNT_MAGNITUDES, _COUNTS, begin=0.0)
+
+    def _faint_cell(self, band: int, sector: int) -> Values:
+        """Make the stars of a cell that are fainter than the catalogue is without them."""
+        chance = generator(self.seed, band, sector, 1)
+        return _populated(chance, band, sector, _FAINT_MAGNITUDES, _FAINT_COUNTS, begin=_FAINT_COUNTS[0])
+
+
+def _populated(
+    chance: np.random.Generator, band: int, sector: int, magnitudes_of: Values, counts: Values, *, begin: float
+) -> Values:
+    """Fill a cell with stars drawn from cumulative counts a square degree, of which the first ``begin`` are left out."""
+    south, north, west, east = _bounds(band, sector)
+    area = (east - west) * np.degrees(np.sin(np.radians(north)) - np.sin(np.radians(south)))
+    crowding = _crowding(0.5 * (west + east), 0.5 * (south + north))
+    n = int(chance.poisson((counts[-1] - begin) * area * crowding))
+    sin_dec = chance.uniform(np.sin(np.radians(south)), np.sin(np.radians(north)), n)
+    rank = chance.uniform(counts[0] / counts[-1], 1.0, n) * counts[-1]
+    magnitude = np.interp(np.log(rank), np.log(counts), magnitudes_of)
+    colour = np.clip(
+        0.75 + 0.03 * (magnitude - 14.0) + chance.gamma(2.0, 0.2, n) - 0.4 + chance.normal(0.0, 0.1, n), -0.3, 3.5
+    )
+    motion = chance.normal(0.0, 1.0, (2, n)) * (5.0 + 30.0 * np.exp(-(magnitude - 8.0) / 4.0)) / 3.6e6
+    return np.stack([chance.uniform(west, east, n), np.degrees(np.arcsin(sin_dec)), magnitude, colour, *motion])
 
 
 def _cells_around(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ Checksums are those of the FITS Standard 4.0, section 4.4.2.7 and appendix J: th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ __all__ = [
     "compressed_image",
     "empty_table",
     "encode_checksum",
+    "file_bytes",
+    "json_bytes",
     "primary",
     "word_sum",
 ]
@@ -101,6 +104,16 @@ def card_text(cards: Cards) -> bytes:
     return text.encode("ascii")
 
 
+def file_bytes(units: Sequence[Unit]) -> bytes:
+    """Put the units of a file one behind the other."""
+    return b"".join(part for unit in units for part in (unit.header, unit.data))
+
+
+def json_bytes(content: object) -> bytes:
+    """Write what stands beside a FITS file."""
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode("utf-8")
+
+
 def word_sum(words: NDArray[np.uint32]) -> int:
     """Return the ones' complement sum of 32-bit words given as numbers (not as bytes in some order)."""
     return _fold(int(words.sum(dtype=np.uint64)))
@@ -122,7 +135,7 @@ def encode_checksum(total: int) -> str:
 def _card(keyword: str, value: Value, comment: str) -> fits.Card:
     if keyword == "COMMENT":
         return fits.Card(keyword, comment)
-    name = f"HIERARCH {keyword}" if " " in keyword else keyword
+    name = f"HIERARCH {keyword}" if " " in keyword or len(keyword) > 8 else keyword
     room = _CARD - len(str(fits.Card(name, value)).rstrip()) - len(" / ")
     return fits.Card(name, value, comment[: max(room, 0)])
 

@@ -1,16 +1,19 @@
-"""The cards of a LATISS raw file that change from one exposure to the next: primary header and conditions."""
+"""The cards of a raw file that change from one exposure or detector to the next: primary header and conditions."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
 
+from rapid.processing.geometry import Detector
 from rapid.simulation.chance import generator
+from rapid.simulation.dates import isot, mjd
 from rapid.simulation.hdus import Cards, Value
+from rapid.simulation.header_lsst import lsst_facts
+from rapid.simulation.instruments import random_key
 from rapid.simulation.observation import Observation
 from rapid.simulation.site import Pointing
 
@@ -26,24 +29,35 @@ _IMAGE_TYPES = {
 }
 _REASONS = {"science": "object", "focus": "focus_sweep", "spectrum": "spectrum"}
 _GRATINGS: dict[str, tuple[str, int, float]] = {"empty_1": ("EMPTY", 0, 67.0), "holo4_003": ("holo", 3, 67.0)}
-_MJD_ZERO = datetime(1858, 11, 17)  # noqa: DTZ001 - TAI has no zone
 
 
-def primary_cards(observation: Observation, *, seed: int) -> list[tuple[str, Value, str]]:
+def primary_cards(observation: Observation, detector: Detector, *, seed: int) -> list[tuple[str, Value, str]]:
     """List the cards of the primary header, without its structure and sums."""
-    facts = _facts(observation, seed)
-    template = _template("latiss_primary.yaml")
+    used = observation.schedule.instrument
+    facts = _facts(observation, detector, seed)
+    template = _template(f"{used.template}_primary.yaml")
     left = facts.keys() - {keyword for keyword, _, _ in template}
     if left:
         msg = f"the header template has no card for {sorted(left)}"
         raise KeyError(msg)
-    return [(keyword, facts.get(keyword, value), comment) for keyword, value, comment in template]
+    return [
+        (keyword, facts.get(keyword, value), comment)
+        for keyword, value, comment in template
+        if used.shutter_motion or not _is_of_shutter(keyword, comment)
+    ]
 
 
-def condition_cards(observation: Observation, *, seed: int) -> dict[str, list[tuple[str, Value, str]]]:
+def _is_of_shutter(keyword: str, comment: str) -> bool:
+    return keyword.startswith("SHUTTER ") or (keyword == "COMMENT" and "Shutter motion" in comment)
+
+
+def condition_cards(
+    observation: Observation, detector: Detector, *, seed: int
+) -> dict[str, list[tuple[str, Value, str]]]:
     """List the cards of the two tables at the end of the file, by their EXTNAME."""
-    chance = generator(seed, 5, observation.plan.number)
-    tables = _template("latiss_conditions.yaml")
+    used = observation.schedule.instrument
+    chance = generator(seed, 5, observation.plan.number, *random_key(detector))
+    tables = _template(f"{used.template}_conditions.yaml")
     result: dict[str, list[tuple[str, Value, str]]] = {}
     for name, rows in tables.items():
         cards: list[tuple[str, Value, str]] = [("EXTNAME", name, "Name of the extension")]
@@ -59,30 +73,25 @@ def sidecar(cards: Cards, sums: tuple[str, str]) -> dict[str, Value]:
     content: dict[str, Value] = {"__CONTENT__": "metadata", "SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
     for keyword, value, _ in cards:
         if keyword != "COMMENT":
-            name = "HIERARCH." + keyword.replace(" ", ".") if " " in keyword else keyword
+            name = "HIERARCH." + keyword.replace(" ", ".") if " " in keyword or len(keyword) > 8 else keyword
             content[name] = value
     return content | {"CHECKSUM": sums[0], "DATASUM": sums[1]}
 
 
-def _facts(observation: Observation, seed: int) -> dict[str, Value]:
+def _facts(observation: Observation, detector: Detector, seed: int) -> dict[str, Value]:
     schedule = observation.schedule
-    return {
-        **_times(observation),
-        **_identity(observation, seed),
-        **_optics(observation),
-        **_air(observation),
-        **(
-            _sky(observation, schedule.at_begin, schedule.at_end)
-            if schedule.at_begin and schedule.at_end
-            else _parked(observation)
-        ),
-    }
+    used, begin, end = schedule.instrument, schedule.at_begin, schedule.at_end
+    facts: dict[str, Value] = {**used.cards, **_times(observation), **_identity(observation, seed), **_air(observation)}
+    if used.name == "LATISS":
+        facts |= _sky(observation, begin, end) if begin and end else _parked(observation)
+        return facts | _optics(observation) | {"FILENAME": f"{schedule.obs_id}_R00_S00.fits"}
+    return facts | lsst_facts(observation, detector)
 
 
 def _times(observation: Observation) -> dict[str, Value]:
     schedule = observation.schedule
-    begin, end = _isot(schedule.begin_tai), _isot(schedule.end_tai)
-    mjd_begin, mjd_end = _mjd(schedule.begin_tai), _mjd(schedule.end_tai)
+    begin, end = isot(schedule.begin_tai), isot(schedule.end_tai)
+    mjd_begin, mjd_end = mjd(schedule.begin_tai), mjd(schedule.end_tai)
     exposure_time = observation.plan.exposure_time
     return {
         "DATE": end,
@@ -106,10 +115,9 @@ def _identity(observation: Observation, seed: int) -> dict[str, Value]:
     image_type = _IMAGE_TYPES[plan.kind]
     return {
         "OBSID": schedule.obs_id,
-        "FILENAME": f"{schedule.obs_id}_R00_S00.fits",
         "DAYOBS": str(schedule.day_obs),
         "SEQNUM": schedule.seq_num,
-        "GROUPID": f"{_isot(schedule.sequence_begin_tai)}#{plan.place}",
+        "GROUPID": f"{isot(schedule.sequence_begin_tai)}#{plan.place}",
         "CURINDEX": plan.place,
         "MAXINDEX": plan.of,
         "IMGTYPE": image_type,
@@ -183,15 +191,6 @@ def _parked(observation: Observation) -> dict[str, Value]:
         "VIGNETTE": "NO" if lit else "FULLY",
         "VIGN_MIN": "FULLY",
     }
-
-
-def _isot(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds")
-
-
-def _mjd(when: datetime) -> float:
-    since = when - _MJD_ZERO
-    return since.days + (since.seconds + since.microseconds * 1e-6) / 86400.0
 
 
 @cache

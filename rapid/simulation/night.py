@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,25 +13,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rapid.errors import ConfigError
-from rapid.simulation.camera import latiss
+from rapid.simulation.camera import camera_of
 from rapid.simulation.catalogue import Catalogue, SyntheticCatalogue
 from rapid.simulation.exposure import warm_up
+from rapid.simulation.instruments import instrument
 from rapid.simulation.pace import Clock, Pace, SystemClock
 from rapid.simulation.plan import NightPlan
 from rapid.simulation.reference_file import load_catalogue
 from rapid.simulation.schedule import ScheduledExposure, make_schedule
 from rapid.simulation.site import tai
-from rapid.simulation.studio import Prepared, Studio, discard, key_of
+from rapid.simulation.studio import Prepared, Studio, Task, discard, tasks_of
 
 __all__ = ["SimulatedExposure", "simulate"]
 
-_AHEAD = 8  # exposures that may lie ready before their time
-_FIELD = 0.09  # degrees from the boresight to a corner of the detector
+_AHEAD = 8  # raw files that may lie ready before their time
+_FIELDS = {"LATISS": 0.09, "LSSTComCam": 0.5, "LSSTCam": 1.8}  # degrees from the boresight to a corner of the camera
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedExposure:
-    """One exposure that was written.
+    """One raw file of an exposure that was written.
 
     Attributes
     ----------
@@ -45,6 +46,8 @@ class SimulatedExposure:
         UTC time on the wall at which the file appeared.
     seconds
         Time it took to make.
+    detector
+        ``R22_S11``.
     """
 
     obs_id: str
@@ -61,6 +64,7 @@ class SimulatedExposure:
     written_at: datetime
     size: int
     seconds: float
+    detector: str
 
 
 def simulate(
@@ -73,6 +77,7 @@ def simulate(
     catalogue: Path | None = None,
     on_exposure: Callable[[SimulatedExposure], None] | None = None,
     processes: int = 1,
+    detectors: Sequence[str] = (),
     clock: Clock | None = None,
 ) -> list[SimulatedExposure]:
     """Write a night into a directory.
@@ -80,7 +85,7 @@ def simulate(
     Parameters
     ----------
     out
-        Archive: raw files go to ``LATISS/{day_obs}/{obs_id}/``, their truth to ``truth/LATISS/{day_obs}/``.
+        Archive: raw files go to ``{camera}/{day_obs}/{obs_id}/``, their truth to ``truth/{camera}/{day_obs}/``.
     seed
         The same plan, seed and start give the same bytes, with any number of processes.
     start
@@ -91,31 +96,41 @@ def simulate(
     catalogue
         File of stars; None for the synthetic sky.
     on_exposure
-        Called after each file that was written.
+        Called after each raw file that was written.
+    detectors
+        Names of those that are made; none: those of the plan.
 
     Raises
     ------
     ConfigError
         If the pace or number of processes is not positive, the seed negative, the catalogue of no use, or a target too low.
+    UnknownInstrument
+        If the camera has no detector of such a name.
     NotAvailable
         If a file cannot be written.
     """
     _check(pace, processes, seed)
     clock = clock or SystemClock()
-    studio = Studio(out, seed, SyntheticCatalogue() if catalogue is None else load_catalogue(catalogue))
+    chosen = instrument(plan.instrument).chosen(tuple(detectors) or plan.detectors)
+    studio = Studio(out, seed, _sky(plan, catalogue), plan.effects)
     if pace is not None:
-        warm_up(latiss())
+        warm_up(camera_of(plan.instrument, chosen[0]))
     now = clock.now()
     begin = start or (plan.begins if pace is None else now)
     begin = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
-    first = _next_free(out, begin) if start is None and pace is not None else 1
-    night = make_schedule(plan.exposures(), begin, first_seq_num=first)
+    first = _next_free(out, begin, plan.instrument) if start is None and pace is not None else 1
+    night = make_schedule(plan.exposures(), begin, first_seq_num=first, camera=plan.instrument)
     if catalogue is not None:
         _check_fields(night, studio.catalogue, catalogue)
+    tasks = [task for schedule in night for task in tasks_of(schedule, chosen)]
     release = _Release(Pace(pace, begin, now), clock, on_exposure)
     if processes == 1:
-        return _in_this_process(studio, night, release)
-    return _in_a_pool(studio, night, release, processes)
+        return _in_this_process(studio, tasks, release)
+    return _in_a_pool(studio, tasks, release, processes)
+
+
+def _sky(plan: NightPlan, catalogue: Path | None) -> Catalogue:
+    return SyntheticCatalogue(deep=plan.instrument != "LATISS") if catalogue is None else load_catalogue(catalogue)
 
 
 # --- in order and in time ------------------------------------------------------------------------------------------
@@ -145,7 +160,7 @@ class _Release:
         return exposure
 
 
-def _in_this_process(studio: Studio, night: Iterable[ScheduledExposure], release: _Release) -> list[SimulatedExposure]:
+def _in_this_process(studio: Studio, night: Iterable[Task], release: _Release) -> list[SimulatedExposure]:
     """Make exposures ahead of time whenever the next release leaves enough time for it."""
     todo, ready, done = deque(night), deque[Prepared](), list[SimulatedExposure]()
     slowest = 0.0
@@ -162,9 +177,7 @@ def _in_this_process(studio: Studio, night: Iterable[ScheduledExposure], release
     return done
 
 
-def _in_a_pool(
-    studio: Studio, night: Iterable[ScheduledExposure], release: _Release, processes: int
-) -> list[SimulatedExposure]:
+def _in_a_pool(studio: Studio, night: Iterable[Task], release: _Release, processes: int) -> list[SimulatedExposure]:
     """Make exposures in several processes; they are released here, in order."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_open_studio, initargs=(studio,)) as pool:
@@ -178,10 +191,10 @@ def _in_a_pool(
 
 
 def _prepared_in_order(
-    pool: ProcessPoolExecutor, night: Iterable[ScheduledExposure], waiting: deque[Future[Prepared]], processes: int
+    pool: ProcessPoolExecutor, night: Iterable[Task], waiting: deque[Future[Prepared]], processes: int
 ) -> Iterator[Prepared]:
-    for schedule in night:
-        waiting.append(pool.submit(_prepare_in_pool, schedule))
+    for task in night:
+        waiting.append(pool.submit(_prepare_in_pool, task))
         if len(waiting) >= processes + _AHEAD:
             yield waiting[0].result()
             waiting.popleft()
@@ -198,9 +211,9 @@ def _open_studio(studio: Studio) -> None:
     _studio = studio
 
 
-def _prepare_in_pool(schedule: ScheduledExposure) -> Prepared:
+def _prepare_in_pool(task: Task) -> Prepared:
     assert _studio is not None  # noqa: S101 - set by the initializer of the pool
-    return _studio.prepare(schedule)
+    return _studio.prepare(task)
 
 
 # --- checks --------------------------------------------------------------------------------------------------------
@@ -208,14 +221,14 @@ def _prepare_in_pool(schedule: ScheduledExposure) -> Prepared:
 
 def _written(prepared: Prepared, now: datetime) -> SimulatedExposure:
     schedule = prepared.schedule
-    truth, _, raw = (path for _, path in prepared.moves)
+    truth, _, raw = (path for _, path in prepared.moves[-3:])
     return SimulatedExposure(
         obs_id=schedule.obs_id,
         day_obs=schedule.day_obs,
         seq_num=schedule.seq_num,
         kind=schedule.plan.kind,
         incidents=tuple(incident.kind for incident in schedule.plan.incidents),
-        key=key_of(schedule),
+        key=prepared.task.key,
         path=raw,
         truth=truth,
         begin=schedule.begin,
@@ -224,6 +237,7 @@ def _written(prepared: Prepared, now: datetime) -> SimulatedExposure:
         written_at=now,
         size=prepared.size,
         seconds=prepared.seconds,
+        detector=prepared.task.detector,
     )
 
 
@@ -239,19 +253,23 @@ def _check(pace: float | None, processes: int, seed: int) -> None:
         raise ConfigError(msg)
 
 
-def _check_fields(night: Iterable[ScheduledExposure], catalogue: Catalogue, path: Path) -> None:
+def _check_fields(night: Sequence[ScheduledExposure], catalogue: Catalogue, path: Path) -> None:
     fields = [e for e in night if e.at_begin is not None]
     if fields and not any(
-        len(catalogue.around(e.at_begin.ra, e.at_begin.dec, _FIELD, e.begin_tai)) for e in fields if e.at_begin
+        len(catalogue.around(e.at_begin.ra, e.at_begin.dec, _FIELDS[e.camera], e.begin_tai))
+        for e in fields
+        if e.at_begin
     ):
         msg = f"the catalogue {path} has no star in any field of the plan; give its targets ra and dec that it covers"
         raise ConfigError(msg)
 
 
-def _next_free(out: Path, begin: datetime) -> int:
+def _next_free(out: Path, begin: datetime, camera: str) -> int:
     """Return the sequence number after the last that the day of the first exposure already has."""
     day_obs = (tai([begin])[0] - timedelta(hours=12)).strftime("%Y%m%d")
+    code = instrument(camera).code
     taken = [
-        re.fullmatch(rf"AT_O_{day_obs}_(\d{{6}})", entry.name) for entry in (out / "LATISS" / day_obs).glob("AT_O_*")
+        re.fullmatch(rf"{code}_O_{day_obs}_(\d{{6}})", entry.name)
+        for entry in (out / camera / day_obs).glob(f"{code}_O_*")
     ]
     return max((int(match[1]) for match in taken if match), default=0) + 1

@@ -8,7 +8,8 @@ from datetime import datetime
 import numpy as np
 
 from rapid.simulation.chance import generator
-from rapid.simulation.passbands import PASSBANDS, Passband
+from rapid.simulation.optics import field_optics
+from rapid.simulation.passbands import Passband
 from rapid.simulation.plan import PlannedExposure
 from rapid.simulation.schedule import ScheduledExposure
 from rapid.simulation.sequences import Clouds
@@ -16,14 +17,8 @@ from rapid.simulation.site import Pointing
 
 __all__ = ["Observation", "Weather", "make_observation"]
 
-PIXEL_SCALE = 0.095695
-"""Arcsec per pixel."""
-
-_SEQUENCE_POINTING_ERROR = 12.0  # arcsec per axis: the pointing model after a slew
 _EXPOSURE_POINTING_ERROR = 0.4  # arcsec per axis: guiding from one exposure to the next
 _SEEING_JITTER = 0.03  # relative scatter of the seeing from one exposure to the next
-_DONUT_PER_MM = 41.0 / 18.0 / 0.010  # pixels of pupil image per mm of hexapod: magnification 41, f/18, 10 um pixels
-_BEST_FOCUS = 0.62  # hexapod position [mm]
 _REFERENCE = 500.0  # nm, wavelength for which seeing is stated
 
 
@@ -51,8 +46,8 @@ class Observation:
         Arcsec east and north, real minus reported.
     fwhm
         Of the seeing disc as delivered in this band at this airmass [arcsec], before any defocus.
-    donut
-        Diameter of the defocused pupil [pixel].
+    defocus
+        Offset from best focus, in pixels of the pupil's image: its magnitude is the diameter of a donut.
     airmass, transmission
         At mid-exposure; transmission is that of clouds alone.
     zero_point
@@ -61,6 +56,8 @@ class Observation:
         Electron per pixel and second.
     focus_position
         Of the hexapod [mm].
+    varies
+        Whether the PSF changes over the field.
     """
 
     schedule: ScheduledExposure
@@ -69,12 +66,13 @@ class Observation:
     pointing_error: tuple[float, float]
     rotator: float
     fwhm: float
-    donut: float
+    defocus: float
     airmass: float
     transmission: float
     zero_point: float
     sky: float
     focus_position: float
+    varies: bool = False
 
     @property
     def plan(self) -> PlannedExposure:
@@ -84,22 +82,33 @@ class Observation:
     @property
     def passband(self) -> Passband:
         """The filter in the beam."""
-        return PASSBANDS[self.plan.filter]
+        return self.schedule.instrument.passbands[self.plan.filter]
 
 
 def make_observation(schedule: ScheduledExposure, *, seed: int) -> Observation:
     """Decide how an exposure went."""
-    plan = schedule.plan
+    plan, used = schedule.plan, schedule.instrument
     weather = _weather(schedule.begin, plan.seeing, seed)
     transmission = float(np.prod([i.transmission for i in plan.incidents if isinstance(i, Clouds)]))
     if schedule.at_begin is None or schedule.at_end is None:
         return Observation(
-            schedule, weather, None, (0.0, 0.0), 0.0, 0.0, 0.0, 0.0, transmission, 0.0, 0.0, _BEST_FOCUS + plan.focus
+            schedule,
+            weather,
+            None,
+            (0.0, 0.0),
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            transmission,
+            0.0,
+            0.0,
+            used.best_focus + plan.focus,
         )
-    band = PASSBANDS[plan.filter]
+    band = used.passbands[plan.filter]
     airmass = 0.5 * (schedule.at_begin.airmass + schedule.at_end.airmass)
     chance = generator(seed, 1, plan.number)
-    error = generator(seed, 2, plan.sequence).normal(0.0, _SEQUENCE_POINTING_ERROR, 2)
+    error = generator(seed, 2, plan.sequence).normal(0.0, used.pointing_error, 2)
     error += chance.normal(0.0, _EXPOSURE_POINTING_ERROR, 2)
     sky_magnitude = band.sky - 1.25 * np.log10(airmass)
     return Observation(
@@ -109,12 +118,13 @@ def make_observation(schedule: ScheduledExposure, *, seed: int) -> Observation:
         pointing_error=(float(error[0]), float(error[1])),
         rotator=plan.target.rotator if plan.target else 0.0,
         fwhm=_delivered(plan.seeing, airmass, band.wavelength) * float(np.exp(chance.normal(0.0, _SEEING_JITTER))),
-        donut=abs(plan.focus) * _DONUT_PER_MM,
+        defocus=plan.focus * used.donut_per_mm,
         airmass=airmass,
         transmission=transmission,
         zero_point=float(band.zero_point - band.extinction * airmass + 2.5 * np.log10(transmission)),
-        sky=float(10 ** (0.4 * (band.zero_point - sky_magnitude)) * PIXEL_SCALE**2),
-        focus_position=_BEST_FOCUS + plan.focus,
+        sky=float(10 ** (0.4 * (band.zero_point - sky_magnitude)) * used.pixel_scale**2),
+        focus_position=used.best_focus + plan.focus,
+        varies=field_optics(used.name) is not None,
     )
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from rapid.errors import ConfigError
+from rapid.errors import ConfigError, UnknownInstrument
+from rapid.simulation.effects import Effects
+from rapid.simulation.instruments import INSTRUMENTS, instrument
 from rapid.simulation.sequences import Door, FlatSequence, FocusSequence, Incident, OnSky, Sequence, Target
 
 __all__ = ["NightPlan", "PlannedExposure", "builtin_plan", "builtin_plans", "load_plan"]
@@ -63,11 +65,17 @@ class PlannedExposure:
 
 
 class NightPlan(Door):
-    """A night: when it begins (UTC) unless told otherwise, and its sequences in order."""
+    """A night: when it begins (UTC) unless told otherwise, and its sequences in order.
+
+    ``detectors`` are those that are simulated unless told otherwise; none named are all that take pictures. ``effects``
+    are what the detectors add to ideal ones.
+    """
 
     name: str = Field(min_length=1, max_length=60)
     description: str = ""
-    instrument: Literal["LATISS"] = "LATISS"
+    instrument: Literal["LATISS", "LSSTCam", "LSSTComCam"] = "LATISS"
+    detectors: tuple[str, ...] = ()
+    effects: Effects = Effects()
     begins: datetime
     sequences: tuple[Sequence, ...] = Field(min_length=1)
 
@@ -76,12 +84,32 @@ class NightPlan(Door):
     def _in_utc(cls, when: datetime) -> datetime:
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
+    @model_validator(mode="after")
+    def _is_of_one_camera(self) -> Self:
+        """Hold filters, dispersers and detectors to what the camera has."""
+        used = instrument(self.instrument)
+        for named in (self.detectors, *(_detectors_of(sequence) for sequence in self.sequences)):
+            try:
+                used.chosen(named)
+            except UnknownInstrument as error:
+                raise ValueError(str(error)) from error
+        for index, sequence in enumerate(self.sequences):
+            name = getattr(sequence, "filter", used.resting_filter)
+            if name not in used.passbands:
+                msg = f"sequences[{index}].filter: {used.name} has no {name}; it has {', '.join(used.passbands)}"
+                raise ValueError(msg)
+            if sequence.kind == "spectrum" and used.name != "LATISS":
+                msg = f"sequences[{index}].kind: {used.name} has no disperser"
+                raise ValueError(msg)
+        return self
+
     def exposures(self) -> tuple[PlannedExposure, ...]:
         """List the exposures of the night in order."""
+        resting = INSTRUMENTS[self.instrument].resting_filter
         planned: list[PlannedExposure] = []
         for index, sequence in enumerate(self.sequences):
             for place in range(1, sequence.length() + 1):
-                planned.append(_planned(sequence, number=len(planned) + 1, index=index, place=place))
+                planned.append(_planned(sequence, number=len(planned) + 1, index=index, place=place, resting=resting))
         return tuple(planned)
 
 
@@ -167,11 +195,20 @@ def _field_path(place: tuple[int | str, ...]) -> str:
 
 
 _KINDS = frozenset(
-    {"bias", "dark", "flat", "science", "focus", "spectrum", "clouds", "dead_amplifier", "truncated_file"}
+    {
+        *("bias", "dark", "flat", "science", "focus", "spectrum"),
+        *("clouds", "dead_amplifier", "dead_detector", "missing_detector", "truncated_file"),
+    }
 )
 
 
-def _planned(sequence: Sequence, *, number: int, index: int, place: int) -> PlannedExposure:
+def _detectors_of(sequence: Sequence) -> tuple[str, ...]:
+    """List the detectors that the incidents of a sequence name."""
+    named = (getattr(incident, "detector", None) for incident in sequence.incidents)
+    return tuple(name for name in named if name is not None)
+
+
+def _planned(sequence: Sequence, *, number: int, index: int, place: int, resting: str) -> PlannedExposure:
     of = sequence.length()
     happening = tuple(i for i in sequence.incidents if i.exposures is None or place in i.exposures)
     common: dict[str, Any] = {
@@ -184,6 +221,7 @@ def _planned(sequence: Sequence, *, number: int, index: int, place: int) -> Plan
         "exposure_time": getattr(sequence, "exposure_time", 0.0),
         "program": sequence.program,
         "incidents": happening,
+        "filter": resting,
     }
     if isinstance(sequence, FlatSequence):
         common |= {"filter": sequence.filter, "level": _trend(sequence.level, place, of)}

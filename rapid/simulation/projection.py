@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.geometry import Detector
+from rapid.simulation.optics import focal_plane
 
 __all__ = ["Projection", "aim"]
 
 Values = NDArray[np.float64]
+
+_UNDISTORTED = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,9 @@ class Projection:
     """Tangent-plane projection about the boresight (ICRS), turned by the rotator; angles in degrees.
 
     The rules are those of the observatory's initial WCS: focal plane [mm] = offset + turn(yaw) (pixel - refpos) * pixel size,
-    its x negated for a camera with parity, and (xi, eta) = [[-cos r, sin r], [sin r, cos r]] (x, y) times the plate scale.
+    its x negated for a camera with parity, the radius stretched by the polynomial of the field angle, and
+    (xi, eta) = [[-cos r, sin r], [sin r, cos r]] (x, y) times the plate scale. Nothing is approximated: this is the truth
+    against which a fitted WCS is held.
     """
 
     detector: Detector
@@ -33,8 +38,8 @@ class Projection:
         sin, cos = np.sin(np.radians(self.rotator)), np.cos(np.radians(self.rotator))
         field_x, field_y = -cos * xi + sin * eta, sin * xi + cos * eta
         scale = np.degrees(1.0) * 3600.0 / self.detector.plate_scale
-        plane_x = (-field_x if self.detector.parity else field_x) * scale - self.detector.offset[0]
-        plane_y = field_y * scale - self.detector.offset[1]
+        plane_x, plane_y = self._shrunk((-field_x if self.detector.parity else field_x) * scale, field_y * scale)
+        plane_x, plane_y = plane_x - self.detector.offset[0], plane_y - self.detector.offset[1]
         yaw = np.radians(self.detector.yaw)
         x = (np.cos(yaw) * plane_x + np.sin(yaw) * plane_y) / self.detector.pixel_size + self.detector.refpos[0]
         y = (-np.sin(yaw) * plane_x + np.cos(yaw) * plane_y) / self.detector.pixel_size + self.detector.refpos[1]
@@ -42,14 +47,32 @@ class Projection:
 
     def sky(self, x: Values, y: Values) -> tuple[Values, Values]:
         """Return the ICRS places (ra, dec) [deg] of pixel positions."""
-        yaw, size = np.radians(self.detector.yaw), self.detector.pixel_size
-        dx, dy = (x - self.detector.refpos[0]) * size, (y - self.detector.refpos[1]) * size
-        plane_x = np.cos(yaw) * dx - np.sin(yaw) * dy + self.detector.offset[0]
-        plane_y = np.sin(yaw) * dx + np.cos(yaw) * dy + self.detector.offset[1]
+        plane_x, plane_y = focal_plane(self.detector, x, y)
+        plane_x, plane_y = self._stretched(plane_x, plane_y)
         scale = self.detector.plate_scale / (np.degrees(1.0) * 3600.0)
         field_x, field_y = (-plane_x if self.detector.parity else plane_x) * scale, plane_y * scale
         sin, cos = np.sin(np.radians(self.rotator)), np.cos(np.radians(self.rotator))
         return _inverse_gnomonic(-cos * field_x + sin * field_y, sin * field_x + cos * field_y, self.ra, self.dec)
+
+    def _stretched(self, x: Values, y: Values) -> tuple[Values, Values]:
+        """Move places in the focal plane [mm] to where they would be if the plate scale were the same everywhere."""
+        if self.detector.field_angle == _UNDISTORTED:
+            return x, y
+        radius = np.hypot(x, y)
+        stretch = np.polynomial.polynomial.polyval(radius, self.detector.field_angle[1:])
+        return x * stretch, y * stretch
+
+    def _shrunk(self, x: Values, y: Values) -> tuple[Values, Values]:
+        """Undo `_stretched`, by Newton's method to rounding."""
+        if self.detector.field_angle == _UNDISTORTED:
+            return x, y
+        curve = np.polynomial.Polynomial(self.detector.field_angle)
+        slope, wanted = curve.deriv(), np.hypot(x, y)
+        radius = wanted
+        for _ in range(6):
+            radius = radius - (curve(radius) - wanted) / slope(radius)
+        shrink = np.divide(radius, wanted, out=np.ones_like(wanted), where=wanted > 0.0)
+        return x * shrink, y * shrink
 
 
 def aim(

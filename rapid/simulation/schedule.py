@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from rapid.errors import ConfigError
-from rapid.processing.geometry import detectors
+from rapid.simulation.instruments import Instrument, instrument
 from rapid.simulation.plan import PlannedExposure
 from rapid.simulation.projection import aim
 from rapid.simulation.site import Pointing, icrs_at_hour_angle, observe, tai
@@ -22,9 +22,6 @@ READOUT = timedelta(seconds=2.0)
 LOWEST_ELEVATION = 15.0
 """Degrees; below, the real telescope does not go."""
 
-_DETECTOR = detectors("LATISS")["R00_S00"]
-_SHUTTER = timedelta(milliseconds=240)  # dark time beyond the exposure time, for an exposure with shutter (2024 header)
-_CLEAR = timedelta(milliseconds=12)  # the same without
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 
 
@@ -44,6 +41,8 @@ class ScheduledExposure:
         Where the telescope was told to point and says it did; None for calibrations.
     sequence_begin_tai
         TAI begin of its sequence, which names its group.
+    camera
+        Whose exposure it is.
     """
 
     plan: PlannedExposure
@@ -57,11 +56,17 @@ class ScheduledExposure:
     centre: tuple[float, float] | None
     at_begin: Pointing | None
     at_end: Pointing | None
+    camera: str = "LATISS"
+
+    @property
+    def instrument(self) -> Instrument:
+        """The camera."""
+        return instrument(self.camera)
 
     @property
     def obs_id(self) -> str:
         """``AT_O_20240624_000106``."""
-        return f"AT_O_{self.day_obs}_{self.seq_num:06d}"
+        return f"{self.instrument.code}_O_{self.day_obs}_{self.seq_num:06d}"
 
     @property
     def dark_time(self) -> float:
@@ -75,7 +80,7 @@ class ScheduledExposure:
 
 
 def make_schedule(
-    planned: Sequence[PlannedExposure], begin: datetime, *, first_seq_num: int = 1
+    planned: Sequence[PlannedExposure], begin: datetime, *, first_seq_num: int = 1, camera: str = "LATISS"
 ) -> tuple[ScheduledExposure, ...]:
     """Lay the exposures out in time, from a UTC begin of the night.
 
@@ -86,7 +91,8 @@ def make_schedule(
     ConfigError
         If a target is too low when its exposure begins; the message names the sequence.
     """
-    spans = _spans(planned, begin)
+    used = instrument(camera)
+    spans = _spans(planned, begin, used)
     begins, ends = tai([span[0] for span in spans]), tai([span[1] for span in spans])
     scheduled: list[ScheduledExposure] = []
     places: dict[int, tuple[float, float]] = {}
@@ -107,21 +113,22 @@ def make_schedule(
                 end_tai=end_tai,
                 sequence_begin_tai=sequence_begins.setdefault(plan.sequence, start_tai),
                 centre=_centre(plan, start, places),
-                at_begin=_pointing(plan, start, places),
-                at_end=_pointing(plan, end, places),
+                at_begin=_pointing(plan, start, places, used),
+                at_end=_pointing(plan, end, places, used),
+                camera=camera,
             )
         )
     return tuple(scheduled)
 
 
-def _spans(planned: Sequence[PlannedExposure], begin: datetime) -> list[tuple[datetime, datetime]]:
+def _spans(planned: Sequence[PlannedExposure], begin: datetime, used: Instrument) -> list[tuple[datetime, datetime]]:
     """Begin and end of each integration (UTC), to the millisecond as the headers have it."""
     free = begin.astimezone(UTC)
     free = free.replace(microsecond=free.microsecond // 1000 * 1000)
     spans = []
     for plan in planned:
         start = free + timedelta(milliseconds=round(plan.wait * 1000))
-        shut = _CLEAR if plan.kind in {"bias", "dark"} else _SHUTTER
+        shut = used.clear if plan.kind in {"bias", "dark"} else used.shutter
         end = start + timedelta(milliseconds=round(plan.exposure_time * 1000)) + shut
         spans.append((start, end))
         free = end + READOUT
@@ -143,12 +150,14 @@ def _centre(
     return places[plan.sequence]
 
 
-def _pointing(plan: PlannedExposure, when: datetime, places: dict[int, tuple[float, float]]) -> Pointing | None:
+def _pointing(
+    plan: PlannedExposure, when: datetime, places: dict[int, tuple[float, float]], used: Instrument
+) -> Pointing | None:
     target, centre = plan.target, places.get(plan.sequence)
     if target is None or centre is None:
         return None
     if target.pixel is not None:
-        centre = aim(_DETECTOR, *centre, pixel=target.pixel, rotator=target.rotator)
+        centre = aim(used.middle_detector, *centre, pixel=target.pixel, rotator=target.rotator)
     pointing = observe(*_dithered(*centre, plan), when)
     if pointing.elevation < LOWEST_ELEVATION:
         msg = (

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rapid.processing.geometry import detectors
-from rapid.simulation.passbands import DISPERSERS, PASSBANDS
+from rapid.simulation.passbands import COMCAM_PASSBANDS, DISPERSERS, LSSTCAM_PASSBANDS, PASSBANDS
 
 __all__ = [
     "BiasSequence",
     "Clouds",
     "DarkSequence",
     "DeadAmplifier",
+    "DeadDetector",
     "Door",
     "FlatSequence",
     "FocusSequence",
     "Incident",
+    "MissingDetector",
     "OnSky",
     "ScienceSequence",
     "Sequence",
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 _AMPLIFIERS = tuple(amplifier.name for amplifier in detectors("LATISS")["R00_S00"].amplifiers)
+_FILTERS = (*PASSBANDS, *LSSTCAM_PASSBANDS, *COMCAM_PASSBANDS)
 
 Seconds = Annotated[float, Field(ge=0, le=43200)]
 Count = Annotated[int, Field(ge=1, le=2000)]
@@ -58,10 +62,11 @@ class Clouds(_AnyIncident):
 
 
 class DeadAmplifier(_AnyIncident):
-    """One amplifier gives a constant level [adu], whatever falls on it."""
+    """One amplifier gives a constant level [adu], whatever falls on it; of one detector, or of all that are simulated."""
 
     kind: Literal["dead_amplifier"]
     amplifier: str
+    detector: str | None = None
     level: float = Field(default=2500.0, ge=0, le=262143)
 
     @field_validator("amplifier")
@@ -70,14 +75,33 @@ class DeadAmplifier(_AnyIncident):
         return _one_of(name, _AMPLIFIERS, "amplifier")
 
 
+class DeadDetector(_AnyIncident):
+    """All amplifiers of one detector give a constant level [adu]."""
+
+    kind: Literal["dead_detector"]
+    detector: str
+    level: float = Field(default=2500.0, ge=0, le=262143)
+
+
+class MissingDetector(_AnyIncident):
+    """The files of one detector do not come, whether the camera said that they would or not."""
+
+    kind: Literal["missing_detector"]
+    detector: str
+    expected: bool = True
+
+
 class TruncatedFile(_AnyIncident):
-    """The file ends after this fraction of its bytes, as if it were complete."""
+    """The file ends after this fraction of its bytes, as if it were complete; of one detector, or of all."""
 
     kind: Literal["truncated_file"]
+    detector: str | None = None
     keep: float = Field(default=0.6, gt=0, lt=1)
 
 
-Incident = Annotated[Clouds | DeadAmplifier | TruncatedFile, Field(discriminator="kind")]
+Incident = Annotated[
+    Clouds | DeadAmplifier | DeadDetector | MissingDetector | TruncatedFile, Field(discriminator="kind")
+]
 
 
 # --- targets and sequences -----------------------------------------------------------------------------------------
@@ -119,9 +143,9 @@ class _AnySequence(Door):
     program: str = ""
     incidents: tuple[Incident, ...] = ()
 
+    @abstractmethod
     def length(self) -> int:
         """Return the number of exposures."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _incidents_happen(self) -> Self:
@@ -165,7 +189,7 @@ class FlatSequence(_Counted):
     @field_validator("filter")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, PASSBANDS, "filter")
+        return _one_of(name, _FILTERS, "filter")
 
 
 class OnSky(_AnySequence):
@@ -187,7 +211,7 @@ class OnSky(_AnySequence):
     @field_validator("filter")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, PASSBANDS, "filter")
+        return _one_of(name, _FILTERS, "filter")
 
 
 class ScienceSequence(OnSky):

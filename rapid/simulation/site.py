@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-import erfa  # type: ignore[import-untyped]
+import erfa
 import numpy as np
 from astropy.time import Time
 from astropy.utils import iers

@@ -11,16 +11,18 @@ from scipy import fft
 
 from rapid.processing.jit import compiled
 
-__all__ = ["Psf", "draw_stars"]
+__all__ = ["Psf", "Shapes", "draw_stars"]
 
 Values = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 _FAINTEST = 0.02  # electron a pixel: a disc is drawn out to where it falls below this
 _SMALLEST, _LARGEST = 12, 900  # pixels, limits of the radius out to which a disc is drawn
-_OBSCURATION = 0.42  # diameter of the central obscuration of the pupil, relative
 _OUT_OF_FOCUS = 2.0  # pixels of donut below which it does not show
 _OVERSAMPLING = 2
+_CORE = (
+    3.0  # Moffat radii out to which the light is integrated over each pixel; beyond, its value at the centre is as good
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Psf:
         (Ixx - Iyy) / (Ixx + Iyy) and 2 Ixy / (Ixx + Iyy).
     donut
         Diameter of the defocused pupil [pixel].
+    obscuration
+        Diameter of the central obscuration of the pupil, relative.
+    integrated
+        Whether the pixels integrate the light that falls on them, which widens a narrow disc. Without it the disc is
+        sampled at the centres of the pixels, which for 10 pixels of FWHM is the same.
     """
 
     fwhm: float
@@ -44,6 +51,8 @@ class Psf:
     e1: float = 0.0
     e2: float = 0.0
     donut: float = 0.0
+    obscuration: float = 0.42
+    integrated: bool = False
 
     @property
     def scale(self) -> float:
@@ -74,7 +83,20 @@ class Psf:
         return float(2.0 * np.sqrt(inside / np.pi) / _OVERSAMPLING)
 
 
-def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf) -> None:
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """FWHM [pixel] and ellipticity of stars that differ in it; one entry a star."""
+
+    fwhm: Values
+    e1: Values
+    e2: Values
+
+    def chosen(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Shapes:
+        """Keep some of the stars, by mask or index."""
+        return Shapes(self.fwhm[which], self.e1[which], self.e2[which])
+
+
+def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf, *, shapes: Shapes | None = None) -> None:
     """Add stars to an image [electron], shape (ny, nx).
 
     Parameters
@@ -83,19 +105,40 @@ def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf) -> No
         Pixels, 0-based, anywhere: what falls outside is left out.
     flux
         Electron.
+    shapes
+        Of each star in focus; None when all are as the PSF says. Stars out of focus are all the same.
     """
-    if psf.focused:
-        shape = _inverse_shape(psf)
-        radii = np.clip(_reach(flux, psf), _SMALLEST, _LARGEST)
-        _draw_moffat(image, x, y, flux, radii, shape, psf.beta, (psf.beta - 1.0) / (np.pi * psf.scale**2))
+    if not psf.focused:
+        _draw_kernel(image, x, y, flux, _defocused(psf), _OVERSAMPLING)
         return
-    _draw_kernel(image, x, y, flux, _defocused(psf), _OVERSAMPLING)
+    scale, norm, axes = _profiles(psf, shapes, len(x))
+    radii = np.clip(_reach(flux * norm, scale, psf.beta), _SMALLEST, _LARGEST)
+    if psf.integrated:
+        nodes, weights = np.polynomial.legendre.leggauss(3 if psf.fwhm < 4.0 else 2)
+        _draw_integrated(image, x, y, flux * norm, radii, axes, psf.beta, 0.5 * nodes, 0.5 * weights)
+    else:
+        _draw_moffat(image, x, y, flux * norm, radii, axes, psf.beta)
 
 
-def _reach(flux: Values, psf: Psf) -> Values:
+Triple = tuple[Values, Values, Values]
+
+
+def _profiles(psf: Psf, shapes: Shapes | None, n: int) -> tuple[Values, Values, Triple]:
+    """Return Moffat radius, central value for unit flux, and coefficients of the elliptical radius of every star."""
+    if shapes is None:
+        each = np.ones(n)
+        a, b, c = _inverse_shape(psf)
+        return psf.scale * each, (psf.beta - 1.0) / (np.pi * psf.scale**2) * each, (a * each, b * each, c * each)
+    scale = shapes.fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / psf.beta) - 1.0))
+    size = np.sqrt(1.0 - shapes.e1**2 - shapes.e2**2) * scale**2
+    axes = (1.0 - shapes.e1) / size, -2.0 * shapes.e2 / size, (1.0 + shapes.e1) / size
+    return scale, (psf.beta - 1.0) / (np.pi * scale**2), axes
+
+
+def _reach(peaks: Values, scale: Values, beta: float) -> Values:
     """Radius [pixel] at which the disc of a star falls to the faintest light that is drawn."""
-    ratio = np.maximum(flux * (psf.beta - 1.0) / (np.pi * psf.scale**2) / _FAINTEST, 1.0)
-    return np.asarray(psf.scale * np.sqrt(ratio ** (1.0 / psf.beta) - 1.0) + 1.0)
+    ratio = np.maximum(peaks / _FAINTEST, 1.0)
+    return np.asarray(scale * np.sqrt(ratio ** (1.0 / beta) - 1.0) + 1.0)
 
 
 def _inverse_shape(psf: Psf) -> tuple[float, float, float]:
@@ -106,24 +149,51 @@ def _inverse_shape(psf: Psf) -> tuple[float, float, float]:
 
 @compiled
 def _draw_moffat(  # noqa: PLR0917 - compiled functions take no keywords
-    image: Image,
-    xs: Values,
-    ys: Values,
-    fluxes: Values,
-    radii: Values,
-    shape: tuple[float, float, float],
-    beta: float,
-    norm: float,
+    image: Image, xs: Values, ys: Values, peaks: Values, radii: Values, shapes: Triple, beta: float
 ) -> None:
     ny, nx = image.shape
     for star in range(len(xs)):
-        x, y, peak, radius = xs[star], ys[star], fluxes[star] * norm, radii[star]
+        x, y, peak, radius = xs[star], ys[star], peaks[star], radii[star]
+        a, b, c = shapes[0][star], shapes[1][star], shapes[2][star]
         for j in range(max(int(y - radius), 0), min(int(y + radius) + 2, ny)):
             dy = j - y
             for i in range(max(int(x - radius), 0), min(int(x + radius) + 2, nx)):
                 dx = i - x
-                r2 = shape[0] * dx * dx + shape[1] * dx * dy + shape[2] * dy * dy
+                r2 = a * dx * dx + b * dx * dy + c * dy * dy
                 image[j, i] += np.float32(peak * (1.0 + r2) ** -beta)
+
+
+@compiled
+def _draw_integrated(  # noqa: PLR0917 - as above
+    image: Image,
+    xs: Values,
+    ys: Values,
+    peaks: Values,
+    radii: Values,
+    shapes: Triple,
+    beta: float,
+    nodes: Values,
+    weights: Values,
+) -> None:
+    """Add discs integrated over the pixels by Gauss-Legendre quadrature, near their centre."""
+    ny, nx = image.shape
+    for star in range(len(xs)):
+        x, y, peak, radius = xs[star], ys[star], peaks[star], radii[star]
+        a, b, c = shapes[0][star], shapes[1][star], shapes[2][star]
+        for j in range(max(int(y - radius), 0), min(int(y + radius) + 2, ny)):
+            for i in range(max(int(x - radius), 0), min(int(x + radius) + 2, nx)):
+                dx, dy = i - x, j - y
+                r2 = a * dx * dx + b * dx * dy + c * dy * dy
+                if r2 > _CORE * _CORE:
+                    image[j, i] += np.float32(peak * (1.0 + r2) ** -beta)
+                    continue
+                total = 0.0
+                for v in range(len(nodes)):
+                    for u in range(len(nodes)):
+                        du, dv = dx + nodes[u], dy + nodes[v]
+                        r2 = a * du * du + b * du * dv + c * dv * dv
+                        total += weights[u] * weights[v] * (1.0 + r2) ** -beta
+                image[j, i] += np.float32(peak * total)
 
 
 @lru_cache(maxsize=2)
@@ -136,7 +206,7 @@ def _defocused(psf: Psf) -> Image:
     moffat = (1.0 + a * x * x + b * x * y + c * y * y) ** -psf.beta
     radius = np.hypot(x, y) * _OVERSAMPLING
     outer = 0.5 * psf.donut * _OVERSAMPLING
-    pupil = np.clip(outer - radius + 0.5, 0.0, 1.0) - np.clip(_OBSCURATION * outer - radius + 0.5, 0.0, 1.0)
+    pupil = np.clip(outer - radius + 0.5, 0.0, 1.0) - np.clip(psf.obscuration * outer - radius + 0.5, 0.0, 1.0)
     size = fft.next_fast_len(2 * len(axis), real=True)
     blurred = fft.irfft2(fft.rfft2(moffat, (size, size)) * fft.rfft2(pupil, (size, size)), (size, size))
     kernel = np.clip(blurred[half : half + len(axis), half : half + len(axis)], 0.0, None)

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from rapid.errors import NotAvailable
-from rapid.simulation.camera import latiss
+from rapid.processing.geometry import DetectorKind, detectors
+from rapid.simulation.camera import camera_of
 from rapid.simulation.catalogue import Catalogue
-from rapid.simulation.exposure import render
+from rapid.simulation.effects import Effects
+from rapid.simulation.exposure import ExposureFiles, render
+from rapid.simulation.guider import render_guider
+from rapid.simulation.hdus import json_bytes
 from rapid.simulation.schedule import ScheduledExposure
+from rapid.simulation.sequences import MissingDetector
 
-__all__ = ["Prepared", "Studio", "discard", "key_of"]
+__all__ = ["Prepared", "Studio", "Task", "discard", "expected_sensors", "key_of", "tasks_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One detector of an exposure that is to be made; the first of them brings the list of all that are expected."""
+
+    schedule: ScheduledExposure
+    detector: str
+    expected: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Key of the raw file in its archive."""
+        return key_of(self.schedule, self.detector)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Files that lie ready under hidden names.
 
-    ``moves`` are those names and the final ones, in the order in which they are to appear: truth, sidecar, raw file.
-    ``size`` is that of the raw file; ``seconds`` is the time it took.
+    ``moves`` are those names and the final ones, in the order in which they are to appear: the list of expected sensors where
+    there is one, truth, sidecar, raw file. ``size`` is that of the raw file; ``seconds`` is the time it took.
     """
 
-    schedule: ScheduledExposure
+    task: Task
     moves: tuple[tuple[Path, Path], ...]
     size: int
     seconds: float
+
+    @property
+    def schedule(self) -> ScheduledExposure:
+        """The exposure it belongs to."""
+        return self.task.schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +61,10 @@ class Studio:
     out: Path
     seed: int
     catalogue: Catalogue
+    effects: Effects
 
-    def prepare(self, schedule: ScheduledExposure) -> Prepared:
-        """Make the files of an exposure under hidden names.
+    def prepare(self, task: Task) -> Prepared:
+        """Make the files of one detector of an exposure under hidden names.
 
         Raises
         ------
@@ -47,10 +72,11 @@ class Studio:
             If one cannot be written; then none of them is left.
         """
         started = perf_counter()
-        made = render(schedule, camera=latiss(), catalogue=self.catalogue, seed=self.seed)
-        raw = self.out / key_of(schedule)
-        truth = self.out / "truth" / "LATISS" / str(schedule.day_obs) / f"{schedule.obs_id}.json"
-        bodies = ((truth, made.truth), (raw.with_suffix(".json"), made.sidecar), (raw, made.fits))
+        made = self._make(task)
+        raw = self.out / task.key
+        bodies = [(_truth_path(self.out, task), made.truth), (raw.with_suffix(".json"), made.sidecar), (raw, made.fits)]
+        if task.expected:
+            bodies.insert(0, (raw.with_name(f"{task.schedule.obs_id}_expectedSensors.json"), expected_sensors(task)))
         moves = tuple((path.with_name(f".{path.name}.part"), path) for path, _ in bodies)
         try:
             for (hidden, _), (_, body) in zip(moves, bodies, strict=True):
@@ -60,12 +86,47 @@ class Studio:
             _remove(moves)
             msg = f"the simulated night cannot be written: {error}"
             raise NotAvailable(msg) from error
-        return Prepared(schedule, moves, len(made.fits), perf_counter() - started)
+        return Prepared(task, moves, len(made.fits), perf_counter() - started)
+
+    def _make(self, task: Task) -> ExposureFiles:
+        schedule, name = task.schedule, task.schedule.camera
+        if detectors(name)[task.detector].kind is DetectorKind.GUIDER:
+            return render_guider(schedule, task.detector, catalogue=self.catalogue, seed=self.seed)
+        camera = camera_of(name, task.detector, measured_gains=self.effects.measured_gains)
+        return render(schedule, camera=camera, catalogue=self.catalogue, seed=self.seed, effects=self.effects)
 
 
-def key_of(schedule: ScheduledExposure) -> str:
-    """Return the key of an exposure's raw file in its archive."""
-    return f"LATISS/{schedule.day_obs}/{schedule.obs_id}/{schedule.obs_id}_R00_S00.fits"
+def tasks_of(schedule: ScheduledExposure, names: Sequence[str]) -> list[Task]:
+    """List what is to be made of an exposure: its detectors but those that are missing, guiders on the sky only."""
+    known = detectors(schedule.camera)
+    missing = {one.detector: one.expected for one in schedule.plan.incidents if isinstance(one, MissingDetector)}
+    guided = schedule.at_begin is not None
+    used = [name for name in names if guided or known[name].kind is not DetectorKind.GUIDER]
+    expected = tuple(name for name in used if missing.get(name, True)) if schedule.camera != "LATISS" else ()
+    made = [name for name in used if name not in missing]
+    return [Task(schedule, name, expected if name == made[0] else ()) for name in made]
+
+
+def expected_sensors(task: Task) -> bytes:
+    """Write the list of the detectors whose files are to come, as the camera's control system does."""
+    known, obs_id = detectors(task.schedule.camera), task.schedule.obs_id
+    kinds = {name: "GUIDER" if known[name].kind is DetectorKind.GUIDER else "SCIENCE" for name in sorted(task.expected)}
+    name = f"{obs_id}_expectedSensors.json"
+    return json_bytes(
+        {"fileName": name, "fileType": "expectedSensors", "obsId": obs_id, "version": 1.0, "expectedSensors": kinds}
+    )
+
+
+def key_of(schedule: ScheduledExposure, detector: str) -> str:
+    """Return the key of a detector's raw file in its archive."""
+    guider = "_guider" if detectors(schedule.camera)[detector].kind is DetectorKind.GUIDER else ""
+    return f"{schedule.camera}/{schedule.day_obs}/{schedule.obs_id}/{schedule.obs_id}_{detector}{guider}.fits"
+
+
+def _truth_path(out: Path, task: Task) -> Path:
+    schedule = task.schedule
+    name = schedule.obs_id if schedule.camera == "LATISS" else f"{schedule.obs_id}_{task.detector}"
+    return out / "truth" / schedule.camera / str(schedule.day_obs) / f"{name}.json"
 
 
 def discard(prepared: Iterable[Prepared]) -> None:

@@ -159,7 +159,7 @@ def test_every_wrong_field_is_named(tmp_path: Path) -> None:
         ("", "expected a mapping with name, begins and sequences; found NoneType"),
         ("name: a\nbegins: soon\nsequences: [{kind: bias, count: 1}]\n", "begins: Input should be a valid datetime"),
         ("name: a\nbegins: 2024-01-01T00:00:00\nsequences: []\n", "sequences: Tuple should have at least 1 item"),
-        (f"instrument: LSSTCam\n{HEAD}  - {{kind: bias, count: 1}}\n", "instrument: Input should be 'LATISS'"),
+        (f"instrument: DECam\n{HEAD}  - {{kind: bias, count: 1}}\n", "instrument: Input should be 'LATISS', 'LSSTCam'"),
     ],
 )
 def test_what_is_no_plan_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -176,7 +176,7 @@ def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
 
 def test_an_unknown_builtin_plan_lists_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match="no plan is called 'nite'; those that come with the package are demo, night, short"
+        ConfigError, match="no plan is called 'nite'; those that come with the package are demo, lsstcam, night, short"
     ):
         builtin_plan("nite")
 
