@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,15 @@ from scipy.spatial import cKDTree
 
 from rapid.errors import BadHeader
 from rapid.processing.fits import read_guider
-from rapid.processing.geometry import Box, assemble, detector
+from rapid.processing.geometry import (
+    Box,
+    Detector,
+    assemble,
+    detector,
+    detectors,
+    focal_plane_corners,
+    pixel_to_focal_plane,
+)
 from rapid.processing.guider import GuiderRegion
 from rapid.processing.wcs import Wcs, boresight_wcs, sky_to_plane
 
@@ -44,6 +53,59 @@ def test_assembly_is_bit_identical_to_the_observatorys(shared_data: Path, golden
     assert detector("LSSTCam", wanted["detector"]).type == wanted["type"]
     assert 0 < np.count_nonzero(found) < found.size
     np.testing.assert_array_equal(found, expected)
+
+
+def raws(place: Path) -> list[tuple[Path, Detector]]:
+    """Raw files of whole detectors whose names say which: by raft and slot, and by number."""
+    found = []
+    for path in sorted(place.glob("obs_lsst_raws/*/*-det*.fits*")):
+        if match := re.search(r"(R\d\d)-(S\d\d)-det(\d+)", path.name):
+            camera = {"comcam": "LSSTComCam", "lsstcam": "LSSTCam"}.get(path.parent.name)
+            if camera:
+                found.append((path, detector(camera, f"{match[1]}_{match[2]}")))
+                assert found[-1][1].number == int(match[3]), path.name
+    found.append((place / "obs_lsst_raws/latiss/3018092000065-det000.fits", detector("LATISS", 0)))
+    return found
+
+
+def test_tables_say_what_the_headers_of_real_raws_say(shared_data: Path) -> None:
+    """But for one of 2019, when a sensor of the other vendor was at its place."""
+    files = [(path, one) for path, one in raws(shared_data) if fits.getheader(path)["CCD_MANU"] == one.vendor]
+    assert len(files) == len(raws(shared_data)) - 1
+    assert {(one.instrument, one.type) for _, one in files} >= {
+        ("LSSTCam", "E2V"),
+        ("LSSTComCam", "ITL"),
+        ("LATISS", "ITL"),
+    }
+    for path, one in files:
+        with fits.open(path) as hdus:
+            for amplifier in one.amplifiers:
+                header, data = hdus[amplifier.hdu].header, amplifier.data
+                assert header["EXTNAME"].casefold() == amplifier.extname.casefold(), path.name
+                section = f"[{data.x0 + 1}:{data.x0 + data.width},{data.y0 + 1}:{data.y0 + data.height}]"
+                assert header["DATASEC"] == section, path.name
+                assert header["DETSIZE"] == f"[1:{one.width},1:{one.height}]", path.name
+
+
+@pytest.mark.parametrize(
+    ("camera", "file"), [("LATISS", "latiss"), ("LSSTCam", "lsstcam"), ("LSSTComCam", "lsstcomcam")]
+)
+def test_every_detector_is_where_the_observatory_has_it(shared_data: Path, camera: str, file: str) -> None:
+    """Centres and corners were checked against the camera files of the observatory's own software."""
+    rows = json.loads((shared_data / "geometry" / f"{file}.json").read_text())["detectors"]
+    assert len(rows) == len(detectors(camera))
+    for row in rows:
+        one = detector(camera, row["id"])
+        assert one.name == row["name"].replace("RXX", "R00")
+        assert (one.serial, one.vendor, one.kind, one.orientation) == (
+            row["serial"],
+            row["vendor"],
+            row["detector_type"].lower(),
+            row["n_quarter"],
+        )
+        np.testing.assert_allclose(focal_plane_corners(one), row["corners_fp_mm"], atol=1e-9)
+        centre = pixel_to_focal_plane((one.width - 1) / 2, (one.height - 1) / 2, one)
+        assert np.hypot(*(np.array(centre) - row["centre_fp_mm"])) < 0.011
 
 
 def test_spots_on_a_real_itl_detector_form_their_grid_after_assembly(shared_data: Path) -> None:

@@ -1,4 +1,8 @@
-"""A world coordinate system: where on the sky the pixels of one detector are."""
+"""A world coordinate system: where on the sky the pixels of one detector are.
+
+`astropy.wcs` reads the same cards to the same places. It is not used here because it cannot be made of a fit but through a
+header, can be changed by whoever holds it, and its way back raises when one of many points has no solution.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +76,8 @@ class Wcs:
         Parameters
         ----------
         tangent
-            (ra, dec) of the tangent point.
+            (ra, dec) of the tangent point. The polynomials are followed to it: after a fit of high degree it should be on the
+            image or not far away.
         origin
             Pixel (x, y) from which the variables of the polynomials are counted.
         xi, eta
