@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from rapid.processing.exposure import ExposureInfo
@@ -26,8 +27,8 @@ def describe(info: ExposureInfo) -> tuple[Finding, ...]:
 
 def _what(info: ExposureInfo) -> tuple[Finding, ...]:
     return (
-        _finding("exposure_time", info.exposure_time, "Exposure time", "Time the shutter was open, as requested.", "s"),
-        _finding("dark_time", info.dark_time, "Darktime", "Time from clearing the sensor to reading it.", "s"),
+        _finding("exposure_time", _known(info.exposure_time), "Exposure time", "Time light was collected.", "s"),
+        _finding("dark_time", _known(info.dark_time), "Darktime", "Time from clearing the sensor to reading it.", "s"),
         _finding(
             "image_type", info.observation_type, "Image type", "What the exposure is for: bias, dark, flat, science."
         ),
@@ -62,19 +63,25 @@ def _where(info: ExposureInfo) -> tuple[Finding, ...]:
 
 
 def _through_what(info: ExposureInfo) -> tuple[Finding, ...]:
-    physical_filter = info.physical_filter.partition("~")[0]
     return (
-        _finding("filter", physical_filter, "Filter", "Physical filter in the beam.", unsaid="no filter was named"),
-        _finding(
-            "disperser",
-            info.disperser,
-            "Disperser",
-            "Grating or hologram in the beam.",
-            unsaid="no disperser was named",
-        ),
+        _finding("filter", _filter(info), "Filter", "Physical filter in the beam.", unsaid="no filter was named"),
+        *_disperser(info),
         _finding("focus_z", info.focus_z, "Focus Z", "Focus offset.", "mm"),
         _finding("vignetting_minimum", info.vignetting, "Vignetting minimum", "Least vignetting by the dome."),
     )
+
+
+def _filter(info: ExposureInfo) -> str:
+    """Name the filter alone, where the disperser is part of the physical filter's name."""
+    return info.physical_filter.removesuffix(f"~{info.disperser}") if info.disperser else info.physical_filter
+
+
+def _disperser(info: ExposureInfo) -> tuple[Finding, ...]:
+    """Name the disperser of a spectrograph; a camera without one has no such column."""
+    if not info.disperser:
+        return ()
+    what = "Grating or hologram in the beam."
+    return (_finding("disperser", info.disperser, "Disperser", what, unsaid="no disperser was named"),)
 
 
 def _conditions(info: ExposureInfo) -> tuple[Finding, ...]:
@@ -90,6 +97,10 @@ def _why_no_position(info: ExposureInfo) -> str:
     if info.observation_type in {"bias", "flat"}:
         return f"a {info.observation_type} has no position on the sky"
     return _UNDEFINED
+
+
+def _known(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else seconds
 
 
 def _finding(

@@ -63,6 +63,32 @@ def test_values_keep_their_types_and_have_units() -> None:
         assert finding.description.endswith(".")
 
 
+def test_a_camera_without_disperser_has_no_column_for_it() -> None:
+    found = findings(
+        INSTRUME="lsstCam", OBSID="MC_O_20260401_000051", DAYOBS="20260401", RAFTBAY="R22", CCDSLOT="S11", FILTER="r_57"
+    )  # fmt: skip
+    assert found["filter"].value == "r_57"
+    assert "disperser" not in found
+    assert found.keys() | {"disperser"} == findings().keys()
+
+
+def test_a_filter_may_be_two() -> None:
+    both = findings(
+        INSTRUME="lsstCam", OBSID="MC_C_20230315_000051", DAYOBS="20230315", CONTRLLR="C", RAFTBAY="R22", CCDSLOT="S11",
+        FILTER="480nm", FILTER2="ND_OD0.1",
+    )  # fmt: skip
+    assert both["filter"].value == "480nm~ND_OD0.1"
+
+
+def test_a_guider_that_does_not_say_how_long_has_no_exposure_time() -> None:
+    found = findings(
+        INSTRUME="lsstCam", OBSID="MC_O_20260315_000051", RAFTBAY="R00", CCDSLOT="SG0", EXPTIME=None, DARKTIME=None,
+        N_STAMPS=92,
+    )  # fmt: skip
+    for name in ("exposure_time", "dark_time"):
+        assert (found[name].value, found[name].reason) == (None, "the header does not say")
+
+
 def test_what_is_missing_says_why() -> None:
     found = findings(IMGTYPE="BIAS", VIGN_MIN=None)
     assert {name for name, finding in found.items() if finding.quality is Quality.MISSING} >= {

@@ -12,7 +12,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["corrections"]
+__all__ = ["corrections", "expanded"]
 
 
 def corrections(obs_id: str) -> Mapping[str, object]:
@@ -20,16 +20,8 @@ def corrections(obs_id: str) -> Mapping[str, object]:
     return _table().get(obs_id, _NONE)
 
 
-_NONE: Mapping[str, object] = MappingProxyType({})
-
-
-@cache
-def _table() -> Mapping[str, Mapping[str, object]]:
-    text = files("rapid.processing").joinpath("data", "corrections.json").read_text(encoding="utf-8")
-    return MappingProxyType(dict(_expanded(json.loads(text))))
-
-
-def _expanded(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, object]]]:
+def expanded(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """List each exposure of a table with the cards that replace those of its headers."""
     for cards, days in table["same"]:
         shared = MappingProxyType(cards)
         for day, runs in days.items():
@@ -39,3 +31,12 @@ def _expanded(table: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, object]
         for day, rows in days.items():
             yield from ((f"{day}_{seq_num:06d}", MappingProxyType({card: value})) for seq_num, value in rows)
     yield from ((obs_id, MappingProxyType(cards)) for obs_id, cards in table["single"].items())
+
+
+_NONE: Mapping[str, object] = MappingProxyType({})
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, object]]:
+    text = files("rapid.processing").joinpath("data", "corrections.json").read_text(encoding="utf-8")
+    return MappingProxyType(dict(expanded(json.loads(text))))

@@ -84,11 +84,6 @@ def icrs_of_horizontal(azimuth: float, elevation: float, when: datetime, site: S
 
 def _icrs_of_fk5(ra: float, dec: float) -> Direction:
     lon, lat = math.radians(ra), math.radians(dec)
-    x, y, z = math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
-    about_x, about_y, about_z = _FK5_AXES
-    turned_x, turned_y, turned_z = (
-        x - about_z * y + about_y * z,
-        y + about_z * x - about_x * z,
-        z - about_y * x + about_x * y,
-    )
-    return math.degrees(math.atan2(turned_y, turned_x)) % 360, math.degrees(math.asin(max(-1.0, min(1.0, turned_z))))
+    direction = np.array([math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)])
+    x, y, z = direction + np.cross(_FK5_AXES, direction)
+    return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y)))
