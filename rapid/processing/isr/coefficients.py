@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 
 __all__ = ["check_stack", "finite_array"]
 
@@ -15,20 +15,20 @@ def finite_array(values: ArrayLike, *, subject: str, ndim: int) -> NDArray[np.fl
 
     Raises
     ------
-    InputError
+    BadCalibration
         If it is not numeric, has another number of axes, is empty, or holds NaN or infinity.
     """
     try:
         array = np.array(values, np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError("the coefficients are no array of numbers", subject=subject, found=str(error)) from error
+        raise BadCalibration("the coefficients are no array of numbers", subject=subject, found=str(error)) from error
     if array.ndim != ndim or not array.size:
-        raise InputError(
+        raise BadCalibration(
             "the coefficients have a wrong shape", subject=subject, expected=f"{ndim} axes", found=f"{array.shape}"
         )
     if not np.isfinite(array).all():
         n = int(array.size - np.isfinite(array).sum())
-        raise InputError(
+        raise BadCalibration(
             "some coefficients are no numbers", subject=subject, expected="finite", found=f"{n} of {array.size} are not"
         )
     array.flags.writeable = False

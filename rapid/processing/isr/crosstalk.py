@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.coefficients import check_stack, finite_array
 from rapid.processing.jit import compiled
 
@@ -36,7 +36,7 @@ class Crosstalk:
 
     Raises
     ------
-    InputError
+    BadCalibration
         If a matrix is not square, finite and small, has a diagonal, or they differ in size.
     """
 
@@ -48,7 +48,7 @@ class Crosstalk:
         none = np.ndim(self.quadratic) == 0 and not np.any(self.quadratic)
         quadratic = _square(np.zeros_like(linear) if none else self.quadratic, "quadratic crosstalk")
         if quadratic.shape != linear.shape:
-            raise InputError(
+            raise BadCalibration(
                 "the matrices are of different detectors",
                 subject="crosstalk",
                 expected=f"{linear.shape}",
@@ -61,7 +61,7 @@ class Crosstalk:
         """Turn coefficients for adu into those for electrons; `gains` [electron/adu] has one value an amplifier."""
         gain = finite_array(gains, subject="gains for crosstalk", ndim=1)
         if gain.shape != self.linear.shape[:1] or not (gain > 0).all():
-            raise InputError(
+            raise BadCalibration(
                 "there is not one gain for each amplifier",
                 subject="crosstalk",
                 expected=f"{self.linear.shape[0]} positive",
@@ -113,12 +113,14 @@ def correct_crosstalk(
 def _square(values: ArrayLike, subject: str) -> NDArray[np.float64]:
     matrix = finite_array(values, subject=subject, ndim=2)
     if matrix.shape[0] != matrix.shape[1]:
-        raise InputError("the matrix is not square", subject=subject, expected="(n, n)", found=f"{matrix.shape}")
+        raise BadCalibration("the matrix is not square", subject=subject, expected="(n, n)", found=f"{matrix.shape}")
     if np.diagonal(matrix).any():
-        raise InputError("an amplifier is a source of itself", subject=subject, expected="a diagonal of zeros")
+        raise BadCalibration("an amplifier is a source of itself", subject=subject, expected="a diagonal of zeros")
     if np.abs(matrix).max() > _LARGEST:
         largest = f"{np.abs(matrix).max():.3g}"
-        raise InputError("a coefficient is too large", subject=subject, expected=f"at most {_LARGEST}", found=largest)
+        raise BadCalibration(
+            "a coefficient is too large", subject=subject, expected=f"at most {_LARGEST}", found=largest
+        )
     return matrix
 
 

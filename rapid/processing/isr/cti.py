@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.coefficients import check_stack, finite_array
 from rapid.processing.jit import compiled
 
@@ -57,7 +57,7 @@ class Cti:
 
     Raises
     ------
-    InputError
+    BadCalibration
         If a rate is negative or above 0.001, a decay not positive, or they differ in length.
     """
 
@@ -70,9 +70,9 @@ class Cti:
         decay = finite_array(self.decay, subject="CTI decay", ndim=1)
         if rate.min() < 0 or rate.max() > _LARGEST:
             found = f"{rate.min():.3g} to {rate.max():.3g}"
-            raise InputError("a rate is impossible", subject="CTI", expected=f"0 to {_LARGEST}", found=found)
+            raise BadCalibration("a rate is impossible", subject="CTI", expected=f"0 to {_LARGEST}", found=found)
         if decay.min() <= 0 or decay.shape != rate.shape or self.register < 1:
-            raise InputError(
+            raise BadCalibration(
                 "the trails are impossible",
                 subject="CTI",
                 expected=f"{rate.size} positive decays and a register of some pixels",

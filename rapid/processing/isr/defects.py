@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration
 from rapid.processing.geometry import Box
 
 __all__ = ["Defects", "grown", "mask_defects"]
@@ -21,7 +21,7 @@ class Defects:
 
     Raises
     ------
-    InputError
+    BadCalibration
         If a box is empty or begins outside.
     """
 
@@ -30,7 +30,7 @@ class Defects:
     def __post_init__(self) -> None:
         for box in self.boxes:
             if box.x0 < 0 or box.y0 < 0 or box.width < 1 or box.height < 1:
-                raise InputError(
+                raise BadCalibration(
                     "a defect is no box of pixels",
                     subject="defects",
                     expected="a corner from 0 and a size",
@@ -58,13 +58,13 @@ class Defects:
 
         Raises
         ------
-        InputError
+        BadCalibration
             If a box reaches beyond the detector.
         """
         image = np.zeros(shape, np.bool_)
         for box in self.boxes:
             if box.x0 + box.width > shape[1] or box.y0 + box.height > shape[0]:
-                raise InputError(
+                raise BadCalibration(
                     "a defect lies outside the detector", subject="defects", expected=f"within {shape}", found=f"{box}"
                 )
             image[
@@ -78,7 +78,7 @@ def mask_defects(mask: NDArray[np.uint16], defects: Defects, bit: int, *, grow: 
 
     Raises
     ------
-    InputError
+    BadCalibration
         If a box reaches beyond the mask.
     """
     if not defects.boxes:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import Akima1DInterpolator
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration
 from rapid.processing.isr.coefficients import check_stack, finite_array
 from rapid.processing.jit import compiled
 
@@ -37,7 +37,7 @@ class Spline:
 
     Raises
     ------
-    InputError
+    BadCalibration
         If the nodes do not ascend, or two signals would be corrected to the same value (slope of the correction of 1 or
         more), so that no order of brightness was left.
     """
@@ -50,7 +50,7 @@ class Spline:
         nodes = finite_array(self.nodes, subject="linearity nodes", ndim=1)
         values = finite_array(self.values, subject="linearity values", ndim=1)
         if nodes.size < 2 or nodes.shape != values.shape or not (np.diff(nodes) > 0).all():
-            raise InputError(
+            raise BadCalibration(
                 "these are no nodes of a curve",
                 subject="linearity",
                 expected="two or more ascending nodes, and a value for each",
@@ -83,7 +83,7 @@ class Table:
 
     Raises
     ------
-    InputError
+    BadCalibration
         If the step is not positive, or two signals would be corrected to the same value.
     """
 
@@ -94,7 +94,7 @@ class Table:
     def __post_init__(self) -> None:
         values = finite_array(self.values, subject="linearity table", ndim=1)
         if values.size < 2 or not 0 < self.step < np.inf or not np.isfinite(self.first):
-            raise InputError(
+            raise BadCalibration(
                 "this is no table of corrections",
                 subject="linearity",
                 expected="two or more values at a positive step",
@@ -122,7 +122,7 @@ class Linearity:
         """Turn curves for adu into those for electrons; `gains` [electron/adu] has one value an amplifier."""
         factors = finite_array(gains, subject="gains for linearity", ndim=1)
         if factors.size != len(self.amplifiers) or not (factors > 0).all():
-            raise InputError(
+            raise BadCalibration(
                 "there is not one gain for each amplifier",
                 subject="linearity",
                 expected=f"{len(self.amplifiers)} positive",
@@ -166,7 +166,7 @@ def _steepest(coefficients: NDArray[np.float64], widths: NDArray[np.float64]) ->
 
 def _check_steepest(slope: float) -> None:
     if slope >= 1.0:
-        raise InputError(
+        raise BadCalibration(
             "the curve turns back: two signals have one corrected value",
             subject="linearity",
             expected="a correction that grows slower than the signal",

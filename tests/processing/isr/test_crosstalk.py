@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.crosstalk import Crosstalk, correct_crosstalk
 
 N = 16
@@ -124,7 +124,7 @@ BAD = [
 
 @pytest.mark.parametrize(("matrix", "message"), BAD)
 def test_impossible_coefficients_are_refused(matrix: np.ndarray, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(BadCalibration, match=message):
         Crosstalk(matrix)
 
 

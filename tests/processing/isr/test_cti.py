@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.cti import Cti, correct_cti, measure_cti
 
 REGISTER, WIDTH = 130, 170
@@ -151,7 +151,7 @@ def test_where_nothing_can_be_measured_it_says_why(image: np.ndarray, reason: st
 def test_impossible_coefficients_are_refused(
     rate: list[float], decay: list[float], register: int, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(BadCalibration, match=message):
         Cti(rate, decay, register)
 
 

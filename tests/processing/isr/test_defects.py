@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration
 from rapid.processing.geometry import Box
 from rapid.processing.isr.defects import Defects, grown, mask_defects
 
@@ -56,11 +56,11 @@ def test_the_bit_is_set_and_others_stay() -> None:
 
 @pytest.mark.parametrize("box", [Box(-1, 0, 2, 2), Box(0, -1, 2, 2), Box(0, 0, 0, 2), Box(0, 0, 2, 0)])
 def test_what_is_no_box_is_refused(box: Box) -> None:
-    with pytest.raises(InputError, match="no box of pixels"):
+    with pytest.raises(BadCalibration, match="no box of pixels"):
         Defects((box,))
 
 
 @pytest.mark.parametrize("box", [Box(29, 0, 2, 1), Box(0, 19, 1, 2)])
 def test_what_lies_outside_is_refused(box: Box) -> None:
-    with pytest.raises(InputError, match="outside the detector"):
+    with pytest.raises(BadCalibration, match="outside the detector"):
         mask_defects(np.zeros((20, 30), np.uint16), Defects((box,)), 1)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import Akima1DInterpolator
 
-from rapid.errors import InputError
+from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.linearity import Linearity, Spline, Table, correct_linearity
 
 NODES = np.linspace(0, 150_000, 31)
@@ -119,7 +119,7 @@ def test_a_curve_for_adu_becomes_one_for_electrons() -> None:
     ],
 )
 def test_impossible_splines_are_refused(nodes: list[float], values: list[float], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(BadCalibration, match=message):
         Spline(nodes, values)
 
 
