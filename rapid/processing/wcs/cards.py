@@ -18,6 +18,13 @@ _LARGEST_ORDER: Final = 9
 """Of the SIP convention."""
 
 
+_LARGEST_NUMBER: Final = 1e9
+"""No angle, pixel or coefficient is larger; the ninth power of it can still be counted with."""
+
+_FRAMES: Final = frozenset({"ICRS", "FK5"})
+"""Frames that are read as ICRS: they differ by 0.02 arcsec."""
+
+
 class TanSip(NamedTuple):
     """The numbers of a system, as in `Wcs`: pixels are 0-based."""
 
@@ -127,7 +134,11 @@ def _matrix(header: Mapping[str, object], name: str) -> NDArray[np.float64]:
 
 
 def _check_usual(header: Mapping[str, object], name: str) -> None:
-    """Refuse systems that are turned in a way we do not follow, or not in degrees."""
+    """Refuse systems in another frame, turned in a way we do not follow, or not in degrees."""
+    frame = str(header.get("RADESYS") or "ICRS").strip().upper()
+    if frame not in _FRAMES or _number(header, "EQUINOX", name, default=2000.0) != 2000.0:
+        found = f"{frame}, {header.get('EQUINOX', 'no equinox')}"
+        raise BadHeader("unusual RADESYS or EQUINOX", subject=name, expected="ICRS, or FK5 of 2000", found=found)
     pole = _number(header, "LONPOLE", name, default=180.0)
     if pole != 180.0:
         raise BadHeader("unusual LONPOLE", subject=name, expected="180", found=str(pole))
@@ -138,12 +149,19 @@ def _check_usual(header: Mapping[str, object], name: str) -> None:
 
 
 def _shape(header: Mapping[str, object], name: str) -> tuple[int, int]:
-    return int(_number(header, "NAXIS2", name)), int(_number(header, "NAXIS1", name))
+    height, width = (int(_number(header, f"NAXIS{axis}", name)) for axis in (2, 1))
+    if min(height, width) < 1:
+        raise BadHeader("impossible NAXIS1, NAXIS2", subject=name, expected="1 or more", found=f"{width}, {height}")
+    return height, width
 
 
 def _number(header: Mapping[str, object], keyword: str, name: str, *, default: float | None = None) -> float:
     value = header.get(keyword, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        found = "none" if value is None else repr(value)
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.nan
+    if not abs(number) <= _LARGEST_NUMBER:
+        found = "none" if value is None else repr(value)[:40]
         raise BadHeader(f"{keyword} is missing or impossible", subject=name, expected="a number", found=found)
-    return float(value)
+    return number

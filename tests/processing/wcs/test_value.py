@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import replace
 
@@ -191,6 +192,9 @@ def test_every_way_of_writing_the_matrix_is_read_as_astropy_does(changes: dict[s
         ({"LONPOLE": 170.0}, "f.fits: unusual LONPOLE; expected 180; found 170.0"),
         ({"CUNIT2": "arcsec"}, "f.fits: unusual CUNIT2; expected deg; found 'arcsec'"),
         ({"NAXIS1": None}, "NAXIS1 is missing or impossible"),
+        ({"NAXIS2": 0}, "f.fits: impossible NAXIS1, NAXIS2; expected 1 or more; found 300, 0"),
+        ({"RADESYS": "FK4"}, "f.fits: unusual RADESYS or EQUINOX; expected ICRS, or FK5 of 2000; found FK4, no equinox"),
+        ({"EQUINOX": 1950.0}, "f.fits: unusual RADESYS or EQUINOX; expected ICRS, or FK5 of 2000; found ICRS, 1950.0"),
         ({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 10}, "f.fits: impossible A_ORDER; expected 0 to 9; found 10"),
         ({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "B_ORDER": 2.5}, "f.fits: impossible B_ORDER; expected 0 to 9; found 2.5"),
         ({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 2, "A_1_1": "x"}, "A_1_1 is missing or impossible"),
@@ -200,6 +204,25 @@ def test_cards_that_cannot_be_are_refused(changes: dict[str, object], told: str)
     with pytest.raises(BadHeader) as caught:
         Wcs.from_header(plain(**changes), name="f.fits")
     assert told in str(caught.value)
+
+
+HOSTILE = st.one_of(
+    st.none(), st.booleans(), st.text(max_size=4), st.floats(), st.integers(-3, 12), st.sampled_from([2**63, -(2**64), 10**400, 1e308])
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    cards=st.dictionaries(
+        st.sampled_from([*plain(), "A_ORDER", "B_ORDER", "A_2_0", "B_1_1", "CD1_1", "PC2_1", "CROTA2"]), HOSTILE
+    )
+)
+def test_no_card_gives_any_other_error_or_warning(cards: dict[str, object]) -> None:
+    header = plain(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, B_ORDER=2) | cards
+    with contextlib.suppress(InputError):
+        wcs = Wcs.from_header(header, name="f.fits")
+        x, y = wcs.sky_to_pixel(*wcs.pixel_to_sky(*grid(wcs, number=3)))
+        assert x.shape == y.shape == (3, 3)
 
 
 def test_undefined_cards_are_refused_and_not_believed() -> None:
