@@ -7,6 +7,7 @@ seven decimals of those tests. What is not carried, or carried otherwise, is lis
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ import numpy as np
 import pytest
 
 from rapid.errors import BadHeader
-from rapid.processing.headers import standard_properties, translate
+from rapid.processing.exposure import ExposureInfo
+from rapid.processing.fits import read_guider
+from rapid.processing.geometry import detectors
+from rapid.processing.headers import corrected, standard_properties, translate, translate_sidecar
 from rapid.processing.headers.corrections import corrections
 
 NOT_CARRIED: dict[str, str] = {}
@@ -95,6 +99,73 @@ def test_what_must_fail_fails(shared_data: Path) -> None:
     for name, case in failing.items():
         with pytest.raises(BadHeader, match=f"{name}: the card {MUST_FAIL[name]} cannot be used"):
             translate(header_of(shared_data, case), name=name)
+
+
+def test_every_card_that_theirs_corrects_is_corrected(shared_data: Path) -> None:
+    """And no other is changed."""
+    compared = 0
+    for case in cases(shared_data):
+        header = header_of(shared_data, case)
+        found = corrected(header, name=case["id"])
+        changes = case["fix_header"]["changes"]
+        for card in header.keys() | found.keys() | changes.keys():
+            wanted = changes[card][1] if card in changes else header.get(card)
+            if (case["id"].partition("-")[0], card) not in CORRECTED_WHEN_READ:
+                assert found.get(card) == (pytest.approx(wanted, abs=1e-7) if is_number(wanted) else wanted), (
+                    case["id"],
+                    card,
+                )
+                compared += card in changes
+    assert compared == 110
+
+
+CORRECTED_WHEN_READ = {
+    ("comCam", "INSTRUME"): "the camera is known by another name, and the card is not read again",
+    ("comCam", "LSST_NUM"): "the serial number is taken from the geometry",
+    ("comCam", "ROTPA"): "0 degrees is what nobody measured; only `standard_properties` says it",
+}
+"""Corrections that ours makes at another place, and where."""
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def test_the_cases_as_sidecars_say_the_same(shared_data: Path) -> None:
+    for case in cases(shared_data):
+        if case["id"] in MUST_FAIL:
+            continue
+        header = header_of(shared_data, case)
+        content = {"__CONTENT__": "metadata"} | {
+            f"HIERARCH.{card.replace(' ', '.')}" if " " in card else card: value for card, value in header.items()
+        }
+        found = translate_sidecar(json.dumps(content).encode(), name=case["id"])
+        assert same(found, translate(header, name=case["id"]))
+
+
+def same(one: ExposureInfo, other: ExposureInfo) -> bool:
+    return repr(one) == repr(other)  # a NaN is not equal to itself
+
+
+@pytest.mark.parametrize(
+    ("file", "began", "seconds"),
+    [
+        ("MC_C_20240918_000013_R00_SG0_guider", "2024-09-18T13:51:28.474", 5.1),
+        ("MC_C_20230616_000013_R04_SG0", "2023-06-17T05:46:29.893", math.nan),
+    ],
+)
+def test_headers_of_real_guiders(shared_data: Path, file: str, began: str, seconds: float) -> None:
+    path = shared_data / f"obs_lsst_raws/guider/guider_data/{file}.fits"
+    found = translate(read_guider(path, name=path.name).header, name=path.name)
+    obs_id, detector_name = path.name[:20], path.name[21:28]
+    number = detectors("LSSTCam")[detector_name].number
+    assert (found.obs_id, found.detector_name, found.detector) == (obs_id, detector_name, number)
+    assert (found.begin_tai, found.observation_type, found.on_sky) == (began, "unknown", False)
+    assert found.exposure_time == pytest.approx(seconds, nan_ok=True)
+    assert found.exposure_time_requested is None
+    sidecar = path.with_suffix(".json")
+    if sidecar.exists():
+        assert same(translate_sidecar(sidecar.read_bytes(), name=sidecar.name), found)
 
 
 def test_every_correction_of_a_single_exposure_is_carried(shared_data: Path) -> None:

@@ -7,6 +7,6 @@ is missing, undefined or unreadable is None all along.
 
 from rapid.processing.headers.properties import standard_properties
 from rapid.processing.headers.sidecar import read_sidecar, translate_sidecar
-from rapid.processing.headers.translation import instruments, translate
+from rapid.processing.headers.translation import corrected, instruments, translate
 
-__all__ = ["instruments", "read_sidecar", "standard_properties", "translate", "translate_sidecar"]
+__all__ = ["corrected", "instruments", "read_sidecar", "standard_properties", "translate", "translate_sidecar"]

@@ -16,7 +16,7 @@ from rapid.processing.headers.lsstcam import ComCamReading, LsstCamReading, fix_
 from rapid.processing.headers.reading import Reading
 from rapid.processing.headers.times import begin_of
 
-__all__ = ["instruments", "translate"]
+__all__ = ["corrected", "instruments", "translate"]
 
 Fix = Callable[[dict[str, object], datetime], None]
 
@@ -52,15 +52,32 @@ def translate(header: Mapping[str, object], *, name: str) -> ExposureInfo:
         If what cannot be done without is missing or impossible: identity, detector, time of begin, exposure time, and,
         since the cameras write it, the observation type.
     """
+    reading, fix = _camera(header, name)
+    cards, begin = _corrected(header, name, fix)
+    return reading(cards, name, begin).info()
+
+
+def corrected(header: Mapping[str, object], *, name: str) -> dict[str, object]:
+    """Return the cards of a header as they should have been: what `translate` reads.
+
+    Raises
+    ------
+    UnknownInstrument, BadHeader
+        If the camera is not known, or not when the exposure began.
+    """
+    _, fix = _camera(header, name)
+    return _corrected(header, name, fix)[0]
+
+
+def _corrected(header: Mapping[str, object], name: str, fix: Fix) -> tuple[dict[str, object], datetime]:
     cards = dict(header)
-    reading, fix = _camera(cards, name)
     obs_id = fill_identity(cards, name)
     if obs_id is not None:
         cards.update(corrections(obs_id))
     fix_times(cards)
     begin = begin_of(cards, name)
     fix(cards, begin)
-    return reading(cards, name, begin).info()
+    return cards, begin
 
 
 def _camera(cards: Cards, name: str) -> tuple[type[Reading], Fix]:
