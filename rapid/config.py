@@ -59,6 +59,19 @@ class ArchiveSettings(_Strict):
         return {name: value.get_secret_value() for name, value in self.options.items()}
 
 
+class CatalogueSettings(_Strict):
+    """The reference catalogue that frames are compared with."""
+
+    url: str | None = Field(
+        None, description="Directory or s3://bucket/prefix, as `rapid refcat ingest` makes it; none unless given."
+    )
+    options: dict[str, SecretStr] = Field(default_factory=dict, description="Of an S3 store.")
+
+    def plain_options(self) -> dict[str, str]:
+        """Return the options with their secrets readable."""
+        return {name: value.get_secret_value() for name, value in self.options.items()}
+
+
 class GallerySettings(_Strict):
     """Where pictures and tables are put."""
 
@@ -125,6 +138,7 @@ class Settings(BaseSettings):
     )
     ledger: str | None = Field(None, description="URL of the ledger; sqlite in <state> unless given.")
     archive: ArchiveSettings = ArchiveSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
     gallery: GallerySettings = GallerySettings()
     workers: WorkersSettings = WorkersSettings()
     pipeline: PipelineSettings = PipelineSettings()

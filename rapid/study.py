@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -22,6 +22,7 @@ from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Result
 from rapid.processing.frame import Study
 from rapid.processing.measure import study as measure
+from rapid.processing.refcat import MANIFEST_NAME, ReferenceCatalogue, Selection, decode_manifest
 from rapid.processing.warm import warm as warm_core
 from rapid.stores import local_path, read
 from rapid.tv.render import encode
@@ -45,7 +46,7 @@ def study_task(task: Task) -> Outcome:
     seconds: dict[str, float] = {}
     with _timed(seconds, "fetch"):
         source = local_path(task.archive, task.key) or read(task.archive, task.key, task.options)
-    study = measure(source, name=task.key)
+    study = measure(source, name=task.key, catalogue=_catalogue(task))
     seconds |= study.seconds
     results, failures = _analyse(study, seconds)
     info = study.frame.info
@@ -94,6 +95,31 @@ def analyses() -> tuple[Analysis, ...]:
 def shutter_closed_at(info: ExposureInfo) -> datetime:
     """Return when the shutter closed, UTC; the header says it in TAI."""
     return cast("datetime", Time(info.end_tai, format="isot", scale="tai").utc.to_datetime(timezone=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _LazyCatalogue:
+    """A reference catalogue that is opened when the first frame is compared: one that is away costs no exposure."""
+
+    url: str
+    options: tuple[tuple[str, str], ...]
+
+    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
+        return _opened_catalogue(self.url, self.options).cone(ra, dec, radius, year=year)
+
+
+def _catalogue(task: Task) -> _LazyCatalogue | None:
+    return _LazyCatalogue(task.catalogue, tuple(sorted(task.catalogue_options.items()))) if task.catalogue else None
+
+
+@lru_cache(maxsize=1)
+def _opened_catalogue(url: str, options: tuple[tuple[str, str], ...]) -> ReferenceCatalogue:
+    """Open the catalogue; the shards it keeps are those of the last fields."""
+
+    def fetch(name: str) -> bytes:
+        return read(url, name, dict(options))
+
+    return ReferenceCatalogue(decode_manifest(fetch(MANIFEST_NAME), name=f"{url}/{MANIFEST_NAME}"), fetch)
 
 
 @contextmanager

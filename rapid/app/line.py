@@ -22,6 +22,7 @@ from rapid.pipeline.policy import Policy
 from rapid.pipeline.register import register
 from rapid.pipeline.tables import publish_changed_nights, publish_nights
 from rapid.ports import Gallery, Ledger, Recorded, Source, Store
+from rapid.processing.refcat import MANIFEST_NAME
 from rapid.stores import canonical_url, open_store
 from rapid.study import study_task, warm
 from rapid.tv.publish import StoreGallery
@@ -66,6 +67,8 @@ async def open_line(settings: Settings) -> AsyncIterator[Line]:
                 gallery,
                 archive=canonical_url(settings.archive.url),
                 options=settings.archive.plain_options(),
+                catalogue=_catalogue(settings),
+                catalogue_options=settings.catalogue.plain_options(),
                 archive_there=_archive_there(settings),
                 policy=_policy(settings),
             )
@@ -126,6 +129,24 @@ async def _same_archive(settings: Settings, ledger: Ledger) -> None:
         msg = f"{left} exposures of {before} are not done yet in {settings.ledger_url}; finish them, or give {url} its own --state"
         raise ConfigError(msg)
     note.write_text(f"{url}\n", encoding="utf-8")
+
+
+def _catalogue(settings: Settings) -> str:
+    """Name the reference catalogue; a directory without one is a slip of the pen, a bucket may be away for a while.
+
+    Raises
+    ------
+    ConfigError
+        If the directory holds no catalogue.
+    """
+    if settings.catalogue.url is None:
+        return ""
+    url = canonical_url(settings.catalogue.url)
+    place = Path(unquote(urlsplit(url).path))
+    if url.startswith("file:") and not (place / MANIFEST_NAME).is_file():
+        msg = f"catalogue.url: {place} holds no reference catalogue; `rapid refcat ingest` makes one"
+        raise ConfigError(msg)
+    return url
 
 
 def _archive_there(settings: Settings) -> Callable[[], Awaitable[bool]]:

@@ -10,7 +10,18 @@ import typer
 from rapid import log
 from rapid.config import Settings, load_settings
 
-__all__ = ["AsJson", "ConfigFile", "Gallery", "Host", "Port", "StateDir", "WorkerCount", "prepare", "settings_from"]
+__all__ = [
+    "AsJson",
+    "Catalogue",
+    "ConfigFile",
+    "Gallery",
+    "Host",
+    "Port",
+    "StateDir",
+    "WorkerCount",
+    "prepare",
+    "settings_from",
+]
 
 ConfigFile = Annotated[
     Path | None,
@@ -23,6 +34,14 @@ StateDir = Annotated[
 Gallery = Annotated[
     str | None,
     typer.Option("--gallery", help="Where pictures go: directory or s3://bucket/prefix.", rich_help_panel="Settings"),
+]
+Catalogue = Annotated[
+    str | None,
+    typer.Option(
+        "--catalogue",
+        help="Known stars, for pointing and zero point: what `rapid refcat ingest` made.",
+        rich_help_panel="Settings",
+    ),
 ]
 WorkerCount = Annotated[
     int | None, typer.Option("--workers", "-w", min=1, help="Worker processes; one a core.", rich_help_panel="Settings")
@@ -44,6 +63,7 @@ def settings_from(
     state: Path | None = None,
     archive: str | None = None,
     archive_options: dict[str, str] | None = None,
+    catalogue: str | None = None,
     gallery: str | None = None,
     workers: int | None = None,
     host: str | None = None,
@@ -53,6 +73,7 @@ def settings_from(
     said: dict[str, Any] = {
         "state": state,
         "archive": {"url": archive, "options": archive_options or {}},
+        "catalogue": {"url": catalogue},
         "gallery": {"url": gallery},
         "workers": {"count": workers},
         "web": {"host": host, "port": port},

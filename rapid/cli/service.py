@@ -17,7 +17,18 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from rapid.cli.options import AsJson, ConfigFile, Gallery, Host, Port, StateDir, WorkerCount, prepare, settings_from
+from rapid.cli.options import (
+    AsJson,
+    Catalogue,
+    ConfigFile,
+    Gallery,
+    Host,
+    Port,
+    StateDir,
+    WorkerCount,
+    prepare,
+    settings_from,
+)
 from rapid.cli.text import shown
 from rapid.config import parse_duration
 
@@ -43,6 +54,7 @@ def run(
     *,
     config: ConfigFile = None,
     state: StateDir = None,
+    catalogue: Catalogue = None,
     gallery: Gallery = None,
     workers: WorkerCount = None,
     host: Host = None,
@@ -56,7 +68,14 @@ def run(
     Example: `rapid run /data/raw --state /var/lib/rapid --port 8077`
     """
     settings = settings_from(
-        config, archive=archive, state=state, gallery=gallery, workers=workers, host=host, port=port
+        config,
+        archive=archive,
+        state=state,
+        catalogue=catalogue,
+        gallery=gallery,
+        workers=workers,
+        host=host,
+        port=port,
     )
     prepare(settings)
     from rapid import app
@@ -93,6 +112,7 @@ def replay(
     ] = None,
     config: ConfigFile = None,
     state: StateDir = None,
+    catalogue: Catalogue = None,
     gallery: Gallery = None,
     workers: WorkerCount = None,
     as_json: AsJson = False,
@@ -107,6 +127,7 @@ def replay(
     settings = settings_from(
         config,
         archive=place,
+        catalogue=catalogue,
         archive_options=_archive_options(endpoint),
         state=state,
         gallery=gallery,

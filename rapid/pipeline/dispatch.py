@@ -55,6 +55,8 @@ class Pipeline:
     ----------
     archive, options
         URL of the store the raws are in, and its options: what a worker needs to open it.
+    catalogue, catalogue_options
+        The same of the reference catalogue; empty for none.
     archive_there
         Tells whether the archive as a whole can be reached: only then is a file that cannot be had its own fault.
     clock
@@ -69,12 +71,15 @@ class Pipeline:
         *,
         archive: str,
         options: Mapping[str, str] | None = None,
+        catalogue: str = "",
+        catalogue_options: Mapping[str, str] | None = None,
         archive_there: Callable[[], Awaitable[bool]] = always_there,
         policy: Policy | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._ledger, self._workers, self._gallery = ledger, workers, gallery
         self._archive, self._options = archive, dict(options or {})
+        self._catalogue, self._catalogue_options = catalogue, dict(catalogue_options or {})
         self._policy = policy or Policy()
         self._clock, self._archive_there = clock, archive_there
         self._lanes = Lanes(self._policy.lanes)
@@ -197,7 +202,9 @@ class Pipeline:
 
     async def _study_and_publish(self, attempt: Attempt) -> None:
         arrival = attempt.arrival
-        task = Task(self._archive, arrival.key, arrival.content, self._options)
+        task = Task(
+            self._archive, arrival.key, arrival.content, self._options, self._catalogue, self._catalogue_options
+        )
         outcome = await self._run(task)
         studied_at = self._clock()
         row = await self._patiently(lambda: self._gallery.publish(outcome))

@@ -22,12 +22,18 @@ JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One raw file to be studied. ``archive`` is the URL of the store it is in; ``options`` are the store's own."""
+    """One raw file to be studied.
+
+    ``archive`` is the URL of the store it is in, ``options`` are the store's own. ``catalogue`` is the URL of the reference
+    catalogue, empty for none, with the options of its store.
+    """
 
     archive: str
     key: str
     content: str
     options: Mapping[str, str] = field(default_factory=dict)
+    catalogue: str = ""
+    catalogue_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def test_every_arrival_gets_its_row(tmp_path: Path) -> None:
 
 async def test_no_more_run_at_once_than_there_are_workers(tmp_path: Path) -> None:
     async with house(tmp_path, capacity=3) as h:
-        h.workers.scripts = {key_of(number): lambda _: 0.01 for number in range(12)}
+        h.workers.scripts = {key_of(number): lambda _: 0.2 for number in range(12)}
         await h.take(*range(12))
         await h.settle()
         assert h.workers.most_at_once == 3

@@ -1,0 +1,163 @@
+"""A frame against the stars that are known to be there: where it really looked, and how deep it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapid.errors import InputError, NotAvailable
+from rapid.processing.apertures import TOPHAT_OUTER
+from rapid.processing.astrometry import Astrometry, Detections, search_cone, solve
+from rapid.processing.depth import Photometry, Seen, measure_depth
+from rapid.processing.exposure import ExposureInfo
+from rapid.processing.frame import Apertures, Background, Frame, Profile, Psf, Sources
+from rapid.processing.photometry import Estimate, ZeroPoint, choose_colour_term, fiducial, fit_zero_point, unknown
+from rapid.processing.refcat import References, Selection, julian_year
+from rapid.processing.wcs import Wcs, boresight_wcs
+
+__all__ = ["Catalogue", "Comparison", "compare", "total_flux"]
+
+_LEAST_BETA: Final = 1.3
+"""Exponent of a profile below which its wings hold too much to be extrapolated to."""
+
+
+class Catalogue(Protocol):
+    """Whoever knows the stars of a field, as `rapid.processing.refcat.ReferenceCatalogue`."""
+
+    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
+        """Return the stars within `radius` [deg] of a place [deg, ICRS], where they stand at an epoch [Julian year]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What the known stars say of a frame.
+
+    Attributes
+    ----------
+    astrometry
+        Without a solution its reason says why.
+    photometry
+        None when there was nothing to compare; `why_no_photometry` then says why.
+    faults
+        One sentence for each part of the catalogue that could not be used.
+    """
+
+    astrometry: Astrometry
+    photometry: Photometry | None
+    why_no_photometry: str = ""
+    faults: tuple[str, ...] = ()
+
+
+def compare(frame: Frame, background: Background, sources: Sources, psf: Psf, catalogue: Catalogue) -> Comparison:
+    """Match the sources of a frame with known stars; what cannot be had has a reason, and nothing is raised."""
+    info = frame.info
+    if info.ra is None or info.dec is None or info.rotator_angle is None:
+        return _nothing("the header does not say where the telescope pointed")
+    try:
+        said = boresight_wcs(frame.detector, info.ra, info.dec, info.rotator_angle)
+        selection = catalogue.cone(*search_cone(said), year=julian_year(info.begin_tai))
+        astrometry = solve(_detections(sources), selection.stars, said)
+    except (InputError, NotAvailable) as error:
+        return _nothing(str(error))
+    if astrometry.reason:
+        return Comparison(astrometry, None, f"no astrometry: {astrometry.reason}", selection.faults)
+    seen = _seen(frame, astrometry.wcs or said, background, sources, psf)
+    photometry, why_not = _photometry(info, astrometry, selection.stars, sources=sources, psf=psf, seen=seen)
+    return Comparison(astrometry, photometry, why_not, selection.faults)
+
+
+def total_flux(apertures: Apertures, profile: Profile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return all the light of point sources and its errors [electron], from the compensated top hat.
+
+    What the top hat misses of a star is that of the Moffat profile which was fitted to the stars of the frame: inside r are
+    1 - (1 + r^2 / alpha^2)^(1 - beta) of its light.
+    """
+    alpha = profile.moffat_fwhm / (2 * math.sqrt(2 ** (1 / profile.beta) - 1))
+
+    def inside(radius: float) -> float:
+        return float(1 - (1 + (radius / alpha) ** 2) ** (1 - profile.beta))
+
+    core, ring = inside(apertures.tophat_radius), inside(TOPHAT_OUTER * apertures.tophat_radius)
+    part = core - (ring - core) / (TOPHAT_OUTER**2 - 1)
+    return apertures.tophat_flux / part, apertures.tophat_flux_error / part
+
+
+def _nothing(reason: str) -> Comparison:
+    return Comparison(Astrometry(reason), None, reason)
+
+
+def _detections(sources: Sources) -> Detections:
+    error = None
+    if sources.x_error is not None and sources.y_error is not None:
+        both = np.hypot(sources.x_error, sources.y_error) / math.sqrt(2)
+        known = np.isfinite(both)
+        error = np.where(known, both, np.median(both[known]) if known.any() else 1.0)
+    return Detections(sources.x, sources.y, sources.flux, error)
+
+
+def _photometry(
+    info: ExposureInfo, astrometry: Astrometry, stars: References, *, sources: Sources, psf: Psf, seen: Seen
+) -> tuple[Photometry | None, str]:
+    """Fit the zero point to the matched stars; None and the reason where that has no meaning."""
+    why_not = _why_no_flux(sources, psf)
+    term = choose_colour_term(info.instrument, info.band, stars.magnitudes)
+    if not why_not and term is None:
+        why_not = f"the reference catalogue has no magnitudes for band {info.band} of {info.instrument}"
+    if why_not or term is None or sources.apertures is None or psf.profile is None:
+        return None, why_not
+    matched = stars.chosen(astrometry.reference)
+    magnitude, magnitude_error = term.apply(
+        {band: values.astype(np.float64) for band, values in matched.magnitudes.items()},
+        {band: values.astype(np.float64) for band, values in matched.magnitude_errors.items()},
+    )
+    flux, flux_error = total_flux(sources.apertures, psf.profile)
+    zero_point = fit_zero_point(
+        flux[astrometry.detection],
+        flux_error[astrometry.detection],
+        magnitude,
+        magnitude_error,
+        exposure_time=info.exposure_time,
+        usable=_usable(sources)[astrometry.detection],
+        colour_term=term.source,
+    )
+    return _depth(info, zero_point, seen), ""
+
+
+def _depth(info: ExposureInfo, zero_point: ZeroPoint, seen: Seen) -> Photometry:
+    return measure_depth(info.band, zero_point, seen, fiducial(info.instrument, info.band))
+
+
+def _why_no_flux(sources: Sources, psf: Psf) -> str:
+    if psf.reason or psf.profile is None or sources.apertures is None:
+        return psf.reason or "no profile of the stars to take their light from"
+    if psf.kind == "dispersed":
+        return "the light is dispersed"
+    if not (psf.profile.beta > _LEAST_BETA and psf.profile.moffat_fwhm > 0):
+        return "the wings of the stars cannot be extrapolated"
+    return ""
+
+
+def _usable(sources: Sources) -> NDArray[np.bool_]:
+    usable = ~sources.saturated
+    return usable if sources.blended is None else usable & ~sources.blended
+
+
+def _seen(frame: Frame, wcs: Wcs, background: Background, sources: Sources, psf: Psf) -> Seen:
+    info = frame.info
+    level = background.level + (sources.sky_offset if math.isfinite(sources.sky_offset) else 0.0)
+    noise = sources.sky_noise if math.isfinite(sources.sky_noise) else background.noise
+    why = psf.reason or ("no effective width" if not math.isfinite(psf.effective_fwhm) else "")
+    return Seen(
+        exposure_time=info.exposure_time,
+        pixel_scale=wcs.pixel_scale,
+        airmass=info.airmass,
+        sky=Estimate(level, background.level_error),
+        noise=Estimate(noise, background.noise_error),
+        fwhm=unknown(psf.reason) if psf.reason else Estimate(psf.fwhm, psf.fwhm_error, doubt=psf.doubt),
+        effective_fwhm=unknown(why) if why else Estimate(psf.effective_fwhm, psf.effective_fwhm_error, doubt=psf.doubt),
+    )
