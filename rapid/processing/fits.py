@@ -112,7 +112,10 @@ def read_guider(source: RawSource, *, name: str) -> GuiderStamps:
     images = tuple(hdu for hdu in hdus if hdu.is_image)
     check_stamps(hdus[0], images, name)
     header = _primary_cards(content[: hdus[0].data_start])
-    stamps = np.stack(read_images(content, images, name=name))
+    stored = StoredSegments(content, images, name)
+    stamps = np.empty((len(images), *images[0].image_shape), np.int32)
+    for index, stamp in enumerate(stamps):
+        stored.read_into(index, stamp)
     stamps.flags.writeable = False
     return GuiderStamps(name, header, stamps, times_of(images), region_of(header, images[0].image_shape))
 

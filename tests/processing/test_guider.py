@@ -124,7 +124,7 @@ def test_a_file_of_another_name_is_known_by_its_content(whole: bytes) -> None:
 # --- where it is ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     hdu=st.integers(1, 16), column=st.integers(0, 509 - 50), row=st.integers(0, 2000 - 100), name=st.sampled_from(["SG0", "SG1"])
 )  # fmt: skip
