@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
@@ -28,53 +28,69 @@ def add_to(cli: typer.Typer) -> None:
     cli.command("simulate")(simulate_night)
 
 
+Out = Annotated[Path, typer.Argument(help="Directory to write to; files appear as the camera would write them.")]
+Night = Annotated[
+    str | None,
+    typer.Option(
+        "--night",
+        "-n",
+        help="A plan (YAML file), or one that comes along: night, demo, short (LATISS), lsstcam, comcam. "
+        "Unless given: night, or that of the camera.",
+    ),
+]
+Camera = Annotated[
+    str | None,
+    typer.Option("--instrument", "-i", help="The camera: LATISS, LSSTCam or LSSTComCam; the plan's unless given."),
+]
+Detectors = Annotated[
+    str,
+    typer.Option(
+        "--detectors",
+        "-d",
+        help="Names of the detectors to simulate, as R22_S11,R22_S12; a raft as R22; `all` for every one. "
+        "Unless given: those of the plan. Guiders (R00_SG0) take stamps when the telescope follows the sky.",
+    ),
+]
+Pace = Annotated[
+    str,
+    typer.Option(help="`once`: as fast as it goes; `real`: in real time, from now on; a number: that much faster."),
+]
+
+
 def simulate_night(
-    out: Annotated[Path, typer.Argument(help="Directory to write to; files appear as the camera would write them.")],
+    out: Out,
     *,
-    night: Annotated[
-        str, typer.Option("--night", "-n", help="A plan (YAML file), or one that comes along: night, demo, short.")
-    ] = "night",
-    instrument: Annotated[str, typer.Option("--instrument", "-i", help="The camera.")] = "LATISS",
+    night: Night = None,
+    instrument: Camera = None,
+    detectors: Detectors = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same files, to the byte.")] = 1,
-    pace: Annotated[
-        str,
-        typer.Option(help="`once`: as fast as it goes; `real`: in real time, from now on; a number: that much faster."),
-    ] = "once",
+    pace: Pace = "once",
     start: Annotated[
         datetime | None, typer.Option(help="When the night begins, UTC; the plan's own date unless given.")
     ] = None,
     catalogue: Annotated[
         Path | None, typer.Option(help="Stars of your own (FITS, CSV); a synthetic sky unless given.", exists=True)
     ] = None,
-    processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Exposures made at once.")] = 1,
+    refcat: Annotated[
+        Path | None, typer.Option(help="FITS table to write the stars of the fields to, for `rapid refcat ingest`.")
+    ] = None,
+    processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Detectors made at once.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a night: biases, darks, flats, stars, spectra, a focus sweep, and what goes wrong.
 
-    Every exposure is a raw file as the camera writes it, with its JSON sidecar; what went into it is written
-    beside, in OUT/truth. Files appear whole: each is renamed into its place.
+    Every detector of an exposure is a raw file as the camera writes it, with its JSON sidecar; what went into it is
+    written beside, in OUT/truth. Of LSSTCam and ComCam the list of expected detectors comes first. One sky covers all
+    detectors, and files appear whole: each is renamed into its place.
 
-    Examples: `rapid simulate OUT`, `rapid simulate --night plan.yaml --pace real OUT`
+    Examples: `rapid simulate OUT`, `rapid simulate --night plan.yaml --pace real OUT`,
+    `rapid simulate --instrument LSSTCam --detectors R22_S11,R22_S12 -j 2 OUT`
     """
     from rapid.simulation.night import simulate
 
     plan = _plan(night, instrument)
-    exposures = plan.exposures()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_console) as progress:
-        bar = progress.add_task(f"simulating {instrument}", total=len(exposures))
-
-        def written(exposure: SimulatedExposure) -> None:
-            progress.advance(bar)
-            if as_json:
-                typer.echo(json.dumps({"path": str(exposure.path), "obs_id": exposure.obs_id}))
-
+    chosen = _chosen(plan, detectors)
+    with _Bar(plan, chosen, as_json=as_json) as bar:
         made = simulate(
             plan,
             out,
@@ -82,21 +98,72 @@ def simulate_night(
             start=start.replace(tzinfo=UTC) if start else None,
             pace=_pace(pace),
             catalogue=catalogue,
-            on_exposure=written,
+            on_exposure=bar.written,
             processes=processes,
+            detectors=chosen,
+            reference=refcat,
         )
     if not as_json:
-        typer.echo(f"{len(made)} exposures in {out}")
+        exposures = len({one.obs_id for one in made})
+        files = f", {len(made)} raw files" if len(made) > exposures else ""
+        typer.echo(f"{exposures} exposures{files} in {out}")
 
 
-def _plan(night: str, instrument: str) -> NightPlan:
+class _Bar:
+    """Shows how far the night has come, and prints a line of JSON for each file where that is asked for."""
+
+    def __init__(self, plan: NightPlan, detectors: tuple[str, ...], *, as_json: bool) -> None:
+        from rapid.simulation.night import raw_files
+
+        self._as_json = as_json
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._progress = Progress(TextColumn("{task.description}"), *columns, console=_console)
+        self._task = self._progress.add_task(f"simulating {plan.instrument}", total=raw_files(plan, detectors))
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def written(self, exposure: SimulatedExposure) -> None:
+        """Count a file."""
+        self._progress.advance(self._task)
+        if self._as_json:
+            line = {"path": str(exposure.path), "obs_id": exposure.obs_id, "detector": exposure.detector}
+            typer.echo(json.dumps(line))
+
+
+def _chosen(plan: NightPlan, text: str) -> tuple[str, ...]:
+    """Read the names of detectors and rafts; none for those of the plan."""
+    from rapid.processing.geometry import detectors
+
+    known = tuple(detectors(plan.instrument))
+    if text.strip() == "all":
+        return known
+    named: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        matching = [name for name in known if part in {name, name.partition("_")[0]}]
+        if not matching:
+            msg = f"{plan.instrument} has no detector or raft {part!r}; it has {known[0]} to {known[-1]}"
+            raise typer.BadParameter(msg, param_hint="--detectors")
+        named += matching
+    return tuple(named)
+
+
+def _plan(night: str | None, instrument: str | None) -> NightPlan:
     from rapid.simulation.plan import builtin_plan, builtin_plans, load_plan
 
-    plan = builtin_plan(night) if night in builtin_plans() else load_plan(Path(night))
-    if instrument != plan.instrument:
-        msg = f"the plan {night} is for {plan.instrument}, not {instrument}"
+    name = night or _PLANS.get(instrument or "LATISS", "night")
+    plan = builtin_plan(name) if name in builtin_plans() else load_plan(Path(name))
+    if instrument not in {None, plan.instrument}:
+        msg = f"the plan {name} is for {plan.instrument}, not {instrument}"
         raise ConfigError(msg)
     return plan
+
+
+_PLANS = {"LSSTCam": "lsstcam", "LSSTComCam": "comcam"}
 
 
 def _pace(text: str) -> float | None:

@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from rapid.simulation.chance import generator
 from rapid.simulation.passbands import Passband, magnitudes
 
-__all__ = ["Catalogue", "Stars", "SyntheticCatalogue", "within"]
+__all__ = ["EPOCH_YEAR", "STANDARD_FILTER", "Catalogue", "Stars", "SyntheticCatalogue", "cells_around", "within"]
 
 Values = NDArray[np.float64]
 
-_EPOCH = datetime(2016, 1, 1)  # noqa: DTZ001 - Gaia DR3, to the day
-_STANDARD = re.compile(r"SDSS|[ugrizy]_\d")  # filters whose bands are those of the catalogues
+EPOCH_YEAR = 2016.0
+"""Julian year of the synthetic catalogue's places: that of Gaia DR3."""
+
+_EPOCH = datetime(2016, 1, 1)  # noqa: DTZ001 - the same, to the day
+STANDARD_FILTER = re.compile(r"SDSS|[ugrizy]_\d")
+"""Names of filters whose bands are those of catalogues."""
 _YEAR = 365.25 * 86400.0
 
 
@@ -56,7 +60,7 @@ class Stars:
     def in_band(self, name: str, passband: Passband) -> Values:
         """Return the magnitudes in the band of a filter; from G and the colour where nothing better is known."""
         from_colour = magnitudes(passband, self.magnitude, self.colour)
-        known = self.bands.get(passband.band) if _STANDARD.match(name) else None
+        known = self.bands.get(passband.band) if STANDARD_FILTER.match(name) else None
         return from_colour if known is None else np.where(np.isfinite(known), known, from_colour)
 
 
@@ -106,11 +110,16 @@ class SyntheticCatalogue:
         -------
         Right ascension and declination [deg], G, BP - RP, proper motions along both on the sky [deg/yr]; shape (6, n).
         """
-        named = _cells_around(ra, dec, radius)
+        named = cells_around(ra, dec, radius)
         cells = [self._cell(band, sector) for band, sector in named]
         if self.deep:
             cells += [self._faint_cell(band, sector) for band, sector in named]
         return np.concatenate(cells, axis=1)
+
+    def of_cell(self, band: int, sector: int) -> Values:
+        """List the stars of one cell, in the columns of `at_epoch`; their order is theirs for ever."""
+        bright = self._cell(band, sector)
+        return np.concatenate([bright, self._faint_cell(band, sector)], axis=1) if self.deep else bright
 
     def _cell(self, band: int, sector: int) -> Values:
         """Make one cell, in the columns of `at_epoch`."""
@@ -140,7 +149,7 @@ def _populated(
     return np.stack([chance.uniform(west, east, n), np.degrees(np.arcsin(sin_dec)), magnitude, colour, *motion])
 
 
-def _cells_around(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:
+def cells_around(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:
     """Name the cells that a circle can touch."""
     cells = []
     lowest, highest = max(dec - radius, -90.0), min(dec + radius, 89.999999)

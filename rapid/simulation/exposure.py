@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.processing.frame import RawDetector
 from rapid.processing.geometry import Detector
 from rapid.simulation.camera import Camera
 from rapid.simulation.catalogue import Catalogue
@@ -52,6 +53,14 @@ class DetectorReadout:
     def cards(self) -> list[tuple[str, Value, str]]:
         """The cards of the primary header."""
         return primary_cards(self.observation, self.camera.detector, seed=self.seed)
+
+    def raw(self) -> RawDetector:
+        """Return what the core reads from the file, without writing it; a truncated file is whole here."""
+        structure: dict[str, object] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
+        header = structure | {keyword: value for keyword, value, _ in self.cards if keyword != "COMMENT"}
+        for pixels in self.segments:
+            pixels.flags.writeable = False
+        return RawDetector(str(header["FILENAME"]), header, tuple(self.segments))
 
     def truth(self) -> dict[str, Any]:
         """Say all that is known of it, as JSON has it."""

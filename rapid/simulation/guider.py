@@ -201,11 +201,13 @@ def _stamp_cards(number: int, begin: datetime) -> bytes:
 
 
 def _truth(observation: Observation, detector: Detector, guided: _Guided, psf: Psf, *, seed: int) -> dict[str, Any]:
-    """Say what is known, as JSON has it; places are 0-based on the assembled detector."""
+    """Say what is known, as JSON has it; places are 0-based on the assembled detector, fluxes [electron] a stamp's."""
     seconds = _INTEGRATION_MS * 1e-3
     star = {name: getattr(guided, name) for name in ("ra", "dec", "x", "y", "magnitude")}
     return {
         "obs_id": observation.schedule.obs_id,
+        "begin_tai": isot(observation.schedule.begin_tai),
+        "filter": observation.plan.filter,
         "seed": seed,
         "detector": detector.number,
         "detector_name": detector.name,
@@ -216,7 +218,7 @@ def _truth(observation: Observation, detector: Detector, guided: _Guided, psf: P
         "region": [guided.region.x0, guided.region.y0, guided.region.width, guided.region.height],
         "fwhm_px": psf.fwhm,
         "sky_electron_per_px": observation.sky * seconds,
-        "star": star | {"flux_per_stamp": guided.rate * seconds} if guided.rate else None,
+        "stars": [star | {"flux": guided.rate * seconds}] if guided.rate else [],
     }
 
 

@@ -69,7 +69,7 @@ def _shutter(observation: Observation) -> dict[str, Value]:
     if plan.kind in {"bias", "dark"}:
         return {"SHUTTIME": 0.0, "TELAPSE": schedule.dark_time, "XPOSURE": 0.0}
     scatter = abs(float(generator(schedule.day_obs, 11, schedule.seq_num).normal(0.0, _SHUTTER_SCATTER)))
-    measured = plan.exposure_time + scatter
+    measured = round(plan.exposure_time + scatter, 9)
     facts: dict[str, Value] = {"SHUTTIME": measured, "TELAPSE": schedule.dark_time, "XPOSURE": measured}
     if not schedule.instrument.shutter_motion:
         return facts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rapid.errors import ConfigError
+from rapid.errors import ConfigError, NotAvailable
 from rapid.simulation.camera import camera_of
 from rapid.simulation.catalogue import Catalogue, SyntheticCatalogue
 from rapid.simulation.exposure import warm_up
@@ -20,11 +20,12 @@ from rapid.simulation.instruments import instrument
 from rapid.simulation.pace import Clock, Pace, SystemClock
 from rapid.simulation.plan import NightPlan
 from rapid.simulation.reference_file import load_catalogue
+from rapid.simulation.reference_table import reference_bytes, reference_table
 from rapid.simulation.schedule import ScheduledExposure, make_schedule
 from rapid.simulation.site import tai
-from rapid.simulation.studio import Prepared, Studio, Task, discard, tasks_of
+from rapid.simulation.studio import Prepared, Studio, Task, discard, made_of, tasks_of
 
-__all__ = ["SimulatedExposure", "simulate"]
+__all__ = ["SimulatedExposure", "raw_files", "simulate"]
 
 _AHEAD = 8  # raw files that may lie ready before their time
 _FIELDS = {"LATISS": 0.09, "LSSTComCam": 0.5, "LSSTCam": 1.8}  # degrees from the boresight to a corner of the camera
@@ -78,6 +79,7 @@ def simulate(
     on_exposure: Callable[[SimulatedExposure], None] | None = None,
     processes: int = 1,
     detectors: Sequence[str] = (),
+    reference: Path | None = None,
     clock: Clock | None = None,
 ) -> list[SimulatedExposure]:
     """Write a night into a directory.
@@ -99,6 +101,8 @@ def simulate(
         Called after each raw file that was written.
     detectors
         Names of those that are made; none: those of the plan.
+    reference
+        File to write the stars of the synthetic sky around the night's fields to, as a reference catalogue (FITS).
 
     Raises
     ------
@@ -122,6 +126,8 @@ def simulate(
     night = make_schedule(plan.exposures(), begin, first_seq_num=first, camera=plan.instrument)
     if catalogue is not None:
         _check_fields(night, studio.catalogue, catalogue)
+    if reference is not None:
+        _write_reference(reference, night, chosen, studio.catalogue)
     tasks = [task for schedule in night for task in tasks_of(schedule, chosen)]
     release = _Release(Pace(pace, begin, now), clock, on_exposure)
     if processes == 1:
@@ -129,8 +135,29 @@ def simulate(
     return _in_a_pool(studio, tasks, release, processes)
 
 
+def raw_files(plan: NightPlan, detectors: Sequence[str] = ()) -> int:
+    """Count the raw files of a night: its exposures times the detectors that are made of each."""
+    chosen = instrument(plan.instrument).chosen(tuple(detectors) or plan.detectors)
+    return sum(len(made_of(planned, plan.instrument, chosen)) for planned in plan.exposures())
+
+
 def _sky(plan: NightPlan, catalogue: Path | None) -> Catalogue:
     return SyntheticCatalogue(deep=plan.instrument != "LATISS") if catalogue is None else load_catalogue(catalogue)
+
+
+def _write_reference(
+    path: Path, night: Sequence[ScheduledExposure], names: Sequence[str], catalogue: Catalogue
+) -> None:
+    if not isinstance(catalogue, SyntheticCatalogue):
+        msg = "a reference catalogue is written of the synthetic sky only: you have the stars of your own already"
+        raise ConfigError(msg)
+    body = reference_bytes(reference_table(night, names, catalogue=catalogue))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    except OSError as error:
+        msg = f"the reference catalogue cannot be written: {error}"
+        raise NotAvailable(msg) from error
 
 
 # --- in order and in time ------------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from rapid.simulation.effects import Effects
 from rapid.simulation.exposure import ExposureFiles, render
 from rapid.simulation.guider import render_guider
 from rapid.simulation.hdus import json_bytes
+from rapid.simulation.plan import PlannedExposure
 from rapid.simulation.schedule import ScheduledExposure
 from rapid.simulation.sequences import MissingDetector
 
-__all__ = ["Prepared", "Studio", "Task", "discard", "expected_sensors", "key_of", "tasks_of"]
+__all__ = ["Prepared", "Studio", "Task", "discard", "expected_sensors", "key_of", "made_of", "tasks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,30 @@ class Studio:
 
 
 def tasks_of(schedule: ScheduledExposure, names: Sequence[str]) -> list[Task]:
-    """List what is to be made of an exposure: its detectors but those that are missing, guiders on the sky only."""
-    known = detectors(schedule.camera)
-    missing = {one.detector: one.expected for one in schedule.plan.incidents if isinstance(one, MissingDetector)}
-    guided = schedule.at_begin is not None
-    used = [name for name in names if guided or known[name].kind is not DetectorKind.GUIDER]
-    expected = tuple(name for name in used if missing.get(name, True)) if schedule.camera != "LATISS" else ()
-    made = [name for name in used if name not in missing]
-    return [Task(schedule, name, expected if name == made[0] else ()) for name in made]
+    """List what is to be made of an exposure; the first task brings the list of expected sensors of an LSST camera."""
+    planned, camera = schedule.plan, schedule.camera
+    missing = _missing(planned)
+    expected = tuple(name for name in _taking_part(planned, camera, names) if missing.get(name, True))
+    made = made_of(planned, camera, names)
+    listed = expected if camera != "LATISS" else ()
+    return [Task(schedule, name, listed if name == made[0] else ()) for name in made]
+
+
+def made_of(planned: PlannedExposure, camera: str, names: Sequence[str]) -> list[str]:
+    """List the detectors of an exposure that are made: those that take part, but the missing ones."""
+    missing = _missing(planned)
+    return [name for name in _taking_part(planned, camera, names) if name not in missing]
+
+
+def _taking_part(planned: PlannedExposure, camera: str, names: Sequence[str]) -> list[str]:
+    """List the detectors that take part in an exposure: guiders on the sky only."""
+    known = detectors(camera)
+    return [name for name in names if planned.target is not None or known[name].kind is not DetectorKind.GUIDER]
+
+
+def _missing(planned: PlannedExposure) -> dict[str, bool]:
+    """Return the missing detectors and whether the camera expects them all the same."""
+    return {one.detector: one.expected for one in planned.incidents if isinstance(one, MissingDetector)}
 
 
 def expected_sensors(task: Task) -> bytes:

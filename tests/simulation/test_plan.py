@@ -176,7 +176,8 @@ def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
 
 def test_an_unknown_builtin_plan_lists_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match="no plan is called 'nite'; those that come with the package are demo, lsstcam, night, short"
+        ConfigError,
+        match="no plan is called 'nite'; those that come with the package are comcam, demo, lsstcam, night, short",
     ):
         builtin_plan("nite")
 
