@@ -15,6 +15,7 @@ from rapid.processing.exposure import ExposureInfo
 from rapid.processing.geometry import Detector
 
 if TYPE_CHECKING:
+    from rapid.processing.comparison import Comparison
     from rapid.processing.isr.variance import NoiseModel
 
 __all__ = [
@@ -298,7 +299,8 @@ class Study:
     """A frame with what the core measured on it: the input of every analysis.
 
     ``background``, ``sources`` and ``psf`` are None on frames that are not of the sky, or where they could not be
-    measured; ``why_not`` then says why. ``seconds`` is the time [s] each step took.
+    measured; ``why_not`` then says why. ``seconds`` is the time [s] each step took. ``comparison`` is what the known stars
+    say; None where there was no catalogue to ask, or no sky to be seen.
     """
 
     frame: Frame
@@ -307,3 +309,4 @@ class Study:
     psf: Psf | None
     why_not: str
     seconds: Mapping[str, float]
+    comparison: Comparison | None = None
