@@ -35,7 +35,8 @@ class ExposureInfo:
         Begin and end of the exposure (shutter close). For a guider, the begin of guiding and not before the end of it.
     exposure_time, exposure_time_requested, dark_time
         Seconds; `exposure_time` is measured by the shutter where there is one that measures. A guider's file has none: there
-        it is the time spent on all stamps, NaN where the header does not say, and nothing was requested.
+        it is the time spent on all stamps, and nothing was requested. NaN where the header does not say, which only a
+        guider and LATISS under its own control may.
     observation_type, observation_reason
         Lower case: ``bias``, ``dark``, ``flat``, ``science``, ``cwfs``, ``focus``, ``acq``, ``engtest`` ...
     physical_filter, band, disperser

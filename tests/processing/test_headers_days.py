@@ -82,3 +82,9 @@ def test_corrections_of_single_exposures_come_first() -> None:
 )  # fmt: skip
 def test_the_day_of_the_laboratory(begin: str, offset: float) -> None:
     assert info(DATE__BEG=begin).day_obs_offset == offset
+
+
+def test_a_test_that_went_under_the_name_of_a_survey() -> None:
+    assert on(20250415, 228, PROGRAM="BLOCK-417").program == "BLOCK-T417"
+    assert on(20250415, 228, PROGRAM="BLOCK-365").program == "BLOCK-365"
+    assert on(20251001, 228, PROGRAM="BLOCK-417").program == "BLOCK-417"

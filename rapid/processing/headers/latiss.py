@@ -53,7 +53,12 @@ class LatissReading(Reading):
 
     def _dark_time(self) -> float:
         """Early dark times are shorter than the exposure."""
-        return max(super()._dark_time(), self._exposure_time)
+        given = super()._dark_time()
+        return max(given, self._exposure_time)
+
+    def _has_no_exposure_time(self) -> bool:
+        """In the laboratory, and under the camera's own control, it was left out at times."""
+        return self._begin <= self.first_light or self._identity.controller != "O"
 
     def _observation_type(self) -> str:
         found = word(self._cards, "OBSTYPE") or word(self._cards, "IMGTYPE")

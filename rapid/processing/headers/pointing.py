@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Final
 
-import erfa
 import numpy as np
 
 from rapid.processing.headers.cards import Cards, number, word
-from rapid.processing.headers.times import mjd
 
-__all__ = ["AUXTEL", "SIMONYI", "Direction", "Site", "horizontal", "icrs_of_horizontal", "site_of", "tracking"]
+__all__ = ["AUXTEL", "SIMONYI", "Direction", "Site", "horizontal", "site_of", "tracking"]
 
 Direction = tuple[float, float]
 """Two angles [deg]: right ascension and declination, or azimuth and elevation."""
@@ -27,10 +24,6 @@ SIMONYI: Final[Site] = (1_818_938.9432360171, -5_208_470.950937998, -3_195_172.0
 _LOWEST: Final = -5.55
 _HIGHEST: Final = 95.55
 """What a mount can say of its elevation [deg]; beyond the zenith is at it."""
-
-_JD_OF_MJD: Final = 2_400_000.5
-_UT1_MINUS_UTC: Final = -0.18
-"""Around 2020 [s], within 0.05 s (IERS Bulletin B): what it is needed for are headers of that winter."""
 
 _MAS: Final = math.radians(1 / 3_600_000)
 _FK5_AXES: Final = (19.9 * _MAS, 9.1 * _MAS, -22.9 * _MAS)
@@ -66,20 +59,6 @@ def site_of(cards: Cards, default: Site) -> Site:
     """Read where the telescope stands; the cards of early headers are empty."""
     x, y, z = (number(cards, f"OBSGEO-{axis}") for axis in "XYZ")
     return default if x is None or y is None or z is None else (x, y, z)
-
-
-def icrs_of_horizontal(azimuth: float, elevation: float, when: datetime, site: Site) -> Direction:
-    """Turn horizontal coordinates without refraction [deg] into ICRS, for a time (TAI) around 2020.
-
-    Within 1 arcsec of what the Earth's measured rotation gives.
-    """
-    longitude, latitude, height = erfa.gc2gd(1, np.array(site))
-    utc = erfa.taiutc(_JD_OF_MJD, mjd(when))
-    zenith_distance = math.radians(90 - elevation)
-    ra, dec = erfa.atoc13(
-        "A", math.radians(azimuth), zenith_distance, *utc, _UT1_MINUS_UTC, longitude, latitude, height, 0, 0, 0, 0, 0, 1
-    )
-    return math.degrees(ra) % 360, math.degrees(dec)
 
 
 def _icrs_of_fk5(ra: float, dec: float) -> Direction:

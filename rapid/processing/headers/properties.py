@@ -1,7 +1,7 @@
 """An exposure in the words and units of the observatory's own header translators.
 
 For whoever speaks to the observatory's archive. Where nobody measured, that archive puts a number (a focus of 0 mm, an
-angle of 0 degrees, an airmass of 1); an `ExposureInfo` says None, and only here do these numbers appear.
+angle of 0 degrees, an airmass of 1, -1 s); an `ExposureInfo` says None, and only here do these numbers appear.
 """
 
 from __future__ import annotations
@@ -69,10 +69,16 @@ def _times(info: ExposureInfo) -> dict[str, Value]:
     return {
         "datetime_begin": info.begin_tai,
         "datetime_end": info.end_tai,
-        "exposure_time": info.exposure_time,
-        "exposure_time_requested": info.exposure_time_requested,
-        "dark_time": info.dark_time,
+        "exposure_time": _span(info, info.exposure_time),
+        "exposure_time_requested": _span(info, info.exposure_time_requested),
+        "dark_time": _span(info, info.dark_time),
     }
+
+
+def _span(info: ExposureInfo, seconds: float | None) -> float | None:
+    """For LATISS -1 s stands for a time that nobody told."""
+    unknown = seconds is None or math.isnan(seconds)
+    return -1.0 if unknown and info.instrument == "LATISS" else seconds
 
 
 def _pointing(info: ExposureInfo) -> dict[str, Value]:

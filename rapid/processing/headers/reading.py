@@ -16,7 +16,6 @@ from rapid.processing.headers.pointing import (
     Direction,
     Site,
     horizontal,
-    icrs_of_horizontal,
     site_of,
     tracking,
 )
@@ -61,7 +60,7 @@ class Reading:
     def __init__(self, cards: Cards, name: str, begin: datetime) -> None:
         self._cards, self._name, self._begin = cards, name, begin
         self._identity, self._number = identity_of(cards, name, self.code)
-        self._requested = self._duration("EXPTIME")
+        self._requested = self._requested_exposure_time()
         self._exposure_time = self._measured_exposure_time()
         self._type = self._observation_type()
         self._on_telescope = self._is_on_telescope()
@@ -153,10 +152,14 @@ class Reading:
 
     # --- time ----------------------------------------------------------------------------------------------------------
 
-    def _duration(self, card: str) -> float | None:
-        """Read a time span [s]; a guider's stamps have none of the exposure's."""
-        seconds = number(self._cards, card)
-        return None if seconds is None and self._is_guider() else self._checked(seconds, card)
+    def _requested_exposure_time(self) -> float | None:
+        seconds = number(self._cards, "EXPTIME")
+        may_be_left_out = self._cards.get("EXPTIME") is None and self._has_no_exposure_time()
+        return None if may_be_left_out else self._checked(seconds, "EXPTIME")
+
+    def _has_no_exposure_time(self) -> bool:
+        """Whether such a file is written without one: a guider's stamps have none of the exposure's."""
+        return whole(self._cards, "N_STAMPS") is not None
 
     def _checked(self, seconds: float | None, card: str) -> float:
         if seconds is None or not 0 <= seconds <= _LONGEST:
@@ -172,9 +175,6 @@ class Reading:
         if stamps is None or milliseconds is None or not 0 <= stamps * milliseconds <= 1000 * _LONGEST:
             return math.nan
         return stamps * milliseconds / 1000
-
-    def _is_guider(self) -> bool:
-        return whole(self._cards, "N_STAMPS") is not None
 
     def _dark_time(self) -> float:
         return self._exposure_time if (given := number(self._cards, "DARKTIME")) is None else given
@@ -224,12 +224,15 @@ class Reading:
     def _clock_was_lost(self) -> bool:
         """Whether RA and Dec, computed from a wrong time, mean nothing: the time of the exposure is that of its file."""
         obs = self._cards.get("DATE-OBS")
-        return obs is not None and obs == self._cards.get("DATE") and self._begin < _CLOCK_TRUSTED
+        lost = obs is not None and obs == self._cards.get("DATE")
+        return lost and self.first_light < self._begin < _CLOCK_TRUSTED
 
     def _position_from_horizontal(self) -> Direction | None:
         azimuth, elevation = self._horizontal
         if azimuth is None or elevation is None:
             return None
+        from rapid.processing.headers.horizon import icrs_of_horizontal  # noqa: PLC0415 - takes a second, and is rare
+
         return icrs_of_horizontal(azimuth, elevation, self._begin, site_of(self._cards, self.site))
 
     def _airmass(self, elevation: float | None) -> float | None:

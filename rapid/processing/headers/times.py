@@ -8,7 +8,7 @@ from typing import Final
 from rapid.errors import BadHeader
 from rapid.processing.headers.cards import Cards, number, word
 
-__all__ = ["begin_of", "isot", "mjd", "moment", "pacific_offset"]
+__all__ = ["begin_of", "isot", "moment", "pacific_offset"]
 
 _MJD_ZERO: Final = datetime(1858, 11, 17)  # noqa: DTZ001 - TAI has no zone
 _LAST_YEAR: Final = 2999
@@ -60,11 +60,6 @@ def moment(cards: Cards, card: str) -> datetime | None:
 def isot(when: datetime) -> str:
     """Write a time to the nearest millisecond."""
     return (when + timedelta(microseconds=500)).isoformat(timespec="milliseconds")
-
-
-def mjd(when: datetime) -> float:
-    """Return the modified Julian day."""
-    return (when - _MJD_ZERO).total_seconds() / 86_400
 
 
 def pacific_offset(begin: datetime) -> float:
