@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.headers.bands import band_of
@@ -69,62 +69,84 @@ class Reading:
 
     def info(self) -> ExposureInfo:
         """Say what the header says."""
-        cards, identity = self._cards, self._identity
-        group_name, detector_name, detector = self._detector()
-        physical_filter = self._physical_filter()
-        ra, dec, frame = self._position()
-        azimuth, elevation = self._horizontal
-        azimuth_end, elevation_end = horizontal(cards, "END") if self._on_telescope else (None, None)
-        first_in_group, last_in_group = self._group_counters()
         return ExposureInfo(
-            instrument=self.instrument,
-            telescope=self.telescope,
-            obs_id=identity.obs_id,
-            day_obs=identity.day_obs,
-            day_obs_offset=self._day_obs_offset(),
-            seq_num=identity.seq_num,
-            controller=identity.controller,
-            exposure_id=self._number,
-            detector=detector,
-            detector_name=detector_name,
-            detector_group=group_name,
-            detector_serial=self._detector_serial(),
-            begin_tai=isot(self._begin),
-            end_tai=isot(self._end()),
-            exposure_time=self._exposure_time,
-            exposure_time_requested=self._requested,
-            dark_time=self._dark_time(),
-            observation_type=self._type,
-            observation_reason=(word(cards, "REASON") or word(cards, "TESTTYPE") or "unknown").lower(),
-            physical_filter=physical_filter,
-            band=band_of(self.instrument, physical_filter),
-            disperser=self._disperser(physical_filter),
-            object=word(cards, "OBJECT") or "UNKNOWN",
-            program=self._program(),
-            group=word(cards, "GROUPID") or str(self._number),
-            group_counter_start=first_in_group,
-            group_counter_end=last_in_group,
-            ra=ra,
-            dec=dec,
-            tracking_frame=frame,
-            azimuth=azimuth,
-            elevation=elevation,
-            azimuth_end=azimuth_end,
-            elevation_end=elevation_end,
-            airmass=self._airmass(elevation),
-            rotator_angle=first(number(cards, "ROTPA"), number(cards, "ROTANGLE")),
-            rotator_coord=(word(cards, "ROTCOORD") if self._on_sky else None) or "unknown",
-            location=site_of(cards, self.site) if self._on_telescope else None,
-            focus_z=numeral(cards, "FOCUSZ"),
-            temperature=number(cards, "AIRTEMP"),
-            pressure=self._pressure(),
-            humidity=number(cards, "HUMIDITY"),
-            dimm_seeing=number(cards, "SEEING"),
-            on_sky=self._on_sky,
-            can_see_sky=self._can_see_sky(),
-            vignetting=word(cards, "VIGN_MIN"),
-            simulated=self._is_simulated(),
+            **self._who(), **self._when(), **self._what_for(), **self._where_to(), **self._through_what()
         )
+
+    def _who(self) -> dict[str, Any]:
+        identity = self._identity
+        group_name, detector_name, number_in_camera = self._detector()
+        return {
+            "instrument": self.instrument,
+            "telescope": self.telescope,
+            "obs_id": identity.obs_id,
+            "day_obs": identity.day_obs,
+            "day_obs_offset": self._day_obs_offset(),
+            "seq_num": identity.seq_num,
+            "controller": identity.controller,
+            "exposure_id": self._number,
+            "detector": number_in_camera,
+            "detector_name": detector_name,
+            "detector_group": group_name,
+            "detector_serial": self._detector_serial(),
+        }
+
+    def _when(self) -> dict[str, Any]:
+        return {
+            "begin_tai": isot(self._begin),
+            "end_tai": isot(self._end()),
+            "exposure_time": self._exposure_time,
+            "exposure_time_requested": self._requested,
+            "dark_time": self._dark_time(),
+        }
+
+    def _what_for(self) -> dict[str, Any]:
+        cards = self._cards
+        first_in_group, last_in_group = self._group_counters()
+        return {
+            "observation_type": self._type,
+            "observation_reason": (word(cards, "REASON") or word(cards, "TESTTYPE") or "unknown").lower(),
+            "object": word(cards, "OBJECT") or "UNKNOWN",
+            "program": self._program(),
+            "group": word(cards, "GROUPID") or str(self._number),
+            "group_counter_start": first_in_group,
+            "group_counter_end": last_in_group,
+            "simulated": self._is_simulated(),
+        }
+
+    def _where_to(self) -> dict[str, Any]:
+        cards, (azimuth, elevation) = self._cards, self._horizontal
+        ra, dec, frame = self._position()
+        azimuth_end, elevation_end = horizontal(cards, "END") if self._on_telescope else (None, None)
+        return {
+            "ra": ra,
+            "dec": dec,
+            "tracking_frame": frame,
+            "azimuth": azimuth,
+            "elevation": elevation,
+            "azimuth_end": azimuth_end,
+            "elevation_end": elevation_end,
+            "airmass": self._airmass(elevation),
+            "rotator_angle": first(number(cards, "ROTPA"), number(cards, "ROTANGLE")),
+            "rotator_coord": (word(cards, "ROTCOORD") if self._on_sky else None) or "unknown",
+            "location": site_of(cards, self.site) if self._on_telescope else None,
+            "on_sky": self._on_sky,
+        }
+
+    def _through_what(self) -> dict[str, Any]:
+        cards, physical_filter = self._cards, self._physical_filter()
+        return {
+            "physical_filter": physical_filter,
+            "band": band_of(self.instrument, physical_filter),
+            "disperser": self._disperser(physical_filter),
+            "focus_z": numeral(cards, "FOCUSZ"),
+            "temperature": number(cards, "AIRTEMP"),
+            "pressure": self._pressure(),
+            "humidity": number(cards, "HUMIDITY"),
+            "dimm_seeing": number(cards, "SEEING"),
+            "can_see_sky": self._can_see_sky(),
+            "vignetting": word(cards, "VIGN_MIN"),
+        }
 
     # --- what each camera says in its own way --------------------------------------------------------------------------
 
@@ -243,7 +265,7 @@ class Reading:
             return given
         return 1 / math.sin(math.radians(elevation))
 
-    # --- through what --------------------------------------------------------------------------------------------------
+    # --- conditions ----------------------------------------------------------------------------------------------------
 
     def _pressure(self) -> float | None:
         """Pa; a small value was written in hPa."""
