@@ -83,7 +83,7 @@ def ingest(
     Raises
     ------
     ConfigError
-        If there are no files, or `out` has something in it already.
+        If there are no files, no stars in them, or `out` has something in it already.
     BadFile
         If a table is damaged or has no columns that are known.
     NotAvailable
@@ -129,6 +129,8 @@ def _count(
         origins.append(Origin(path.name, digest(content), table.kind, len(stars)))
         np.add.at(counts, _pixels(stars, MAX_LEVEL), 1)
         told(path)
+    if not counts.any():
+        raise ConfigError("there is no star in any of the tables")
     fits = (level for level in range(MAX_LEVEL) if _fullest(counts, level) <= rows_of_a_shard)
     return tuple(origins), next(fits, MAX_LEVEL)
 

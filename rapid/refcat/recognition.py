@@ -48,8 +48,8 @@ def recognise(table: StarTable, *, epoch: float | None = None) -> References:
     Raises
     ------
     BadFile
-        If the columns are of none of the families, an epoch is needed and not known, units are others than these, or no star
-        is left.
+        If the columns are of none of the families, an epoch is needed and not known, units are others than these, or of the
+        rows there are none has a place. A table without rows is no fault.
     """
     columns = table.columns
     if {"coord_ra", "coord_dec"} <= columns.keys():
@@ -147,7 +147,7 @@ def _references(numbers: Numbers, bands: Bands, *, table: StarTable, epoch: floa
     filled |= {"ra": ra % 360.0, "dec": dec, "epoch": _epochs(numbers, table, epoch, len(ra))}
     filled["id"] = np.arange(len(ra)) if numbers["id"] is None else numbers["id"]
     good = np.isfinite(ra) & (np.abs(dec) <= 90.0) & np.isfinite(filled["epoch"])
-    if not good.any():
+    if len(good) and not good.any():
         raise BadFile("no star with a place", subject=table.name, expected="finite ra, dec", found=f"{len(ra)} rows")
     return References(
         **{name: values[good] for name, values in filled.items()},

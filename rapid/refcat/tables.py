@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import re
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ def read_table(content: bytes, *, name: str) -> StarTable:
         if plain.startswith(b"SIMPLE  ="):
             return _fits(plain, name)
         if plain.startswith(b"PAR1"):
-            table = pq.read_table(pa.BufferReader(plain), use_threads=False)
+            table = pq.ParquetFile(pa.BufferReader(plain), pre_buffer=False).read(use_threads=False)
             return StarTable(name, "Parquet", _arrow_columns(table))
         if plain.lstrip().startswith(b"{"):
             return _truth(plain, name)
@@ -88,7 +89,10 @@ def _plain(content: bytes, name: str) -> bytes:
 
 def _fits(content: bytes, name: str) -> StarTable:
     """Read the first table; columns of strings, arrays and bits are left out."""
-    with fits.open(io.BytesIO(content), lazy_load_hdus=True, memmap=False) as hdus:
+    with (
+        warnings.catch_warnings(action="ignore"),  # what is wrong with a table shows when it is read
+        fits.open(io.BytesIO(content), lazy_load_hdus=True, memmap=False) as hdus,
+    ):
         table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)), None)
         if table is None:
             raise BadFile(

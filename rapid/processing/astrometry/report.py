@@ -17,8 +17,8 @@ __all__ = ["report"]
 
 Values = NDArray[np.float64]
 
-_STEP: Final = 1.0
-"""arcsec to the north, to see a rotation by."""
+_STEP: Final = 100.0
+"""arcsec to the north, to see a rotation by: long enough to keep the digits, short beside the detector."""
 
 
 def report(

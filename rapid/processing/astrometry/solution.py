@@ -39,7 +39,8 @@ class Astrometry:
     pointing_ra, pointing_dec, pointing_error
         Of the boresight [arcsec]; for a detector at the edge of the camera it is known less well.
     rotation, rotation_error
-        True minus said, from north through east [deg].
+        True minus said position angle of the middle of the detector, from north through east [deg]. Near a pole an
+        offset alone changes it.
     scale, scale_error
         In the middle of the detector [arcsec/pixel].
     rms_ra, rms_dec

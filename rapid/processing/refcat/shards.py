@@ -80,7 +80,8 @@ def decode_shard(content: bytes, *, name: str, expected_digest: str = "") -> Ref
             found=f"{found[:12]}... in {len(content)} bytes",
         )
     try:
-        table = pq.read_table(pa.BufferReader(content), use_threads=False)
+        # not pq.read_table: it starts a thread, on which a process that ends at once may abort
+        table = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         found = str(error).splitlines()[0]
         raise BadFile("the shard cannot be read", subject=name, expected="Parquet", found=found) from error
