@@ -138,8 +138,8 @@ def test_other_names_do_not_matter(name: str) -> None:
 def test_other_errors_come_through(tmp_path: Path) -> None:
     with pytest.raises(NotAvailable, match=NAME):
         study(tmp_path / NAME, name=NAME)
-    with pytest.raises(UnknownInstrument, match="lsstCam"):
-        study(blank(INSTRUME="lsstCam"), name=NAME)
+    with pytest.raises(UnknownInstrument, match="DECam"):
+        study(blank(INSTRUME="DECam"), name=NAME)
     with pytest.raises(BadLayout, match="too small for LATISS"):
         study(as_file([np.zeros((2000, 512), np.int32)] * 16), name=NAME)
     with pytest.raises(BadLayout, match="guider"):
