@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, map_coordinates, median_filter
 
+from rapid.processing.boxes import EVERY, box_levels
 from rapid.processing.frame import Background, Frame, Mask
 from rapid.processing.jit import compiled
-from rapid.processing.statistics import clipped
 
 __all__ = ["BOX", "background_of", "measure_background", "sky_at", "subtract_background"]
 
@@ -20,7 +19,9 @@ BOX: Final = 128
 """Side of a box of the coarse map [pixel]: 12 arcsec on LATISS, several times the seeing disk, much less than the
 structure of the sky."""
 
-_BAD: Final = Mask.BAD | Mask.NO_DATA | Mask.SATURATED
+_Mask = NDArray[np.uint8] | NDArray[np.uint16]
+
+_BAD: Final = Mask.BAD | Mask.NO_DATA | Mask.SATURATED | Mask.COSMIC_RAY
 _USABLE: Final = 0.25
 """Part of a box that must be good pixels for the box to count."""
 
@@ -31,17 +32,14 @@ _MODE_LIMIT: Final = 0.3
 _MEDIAN_LOSS: Final = math.sqrt(math.pi / 2)
 """Standard error of a median of Gaussian values over that of their mean."""
 
-_EVERY: Final = 8
-"""Rows of which one is taken for the noise: a sixteenth of the pixels in pairs, 0.1 % of a whole detector's noise."""
-
 _MODE_SCATTER: Final = 1.7
 """Scatter of the levels of empty boxes about their map, in standard errors of a mean: of 2.14, as it is for the mode of
 Gaussian values, the map follows some."""
 
 
 def measure_background(frame: Frame) -> Background:
-    """Measure the sky of a frame; masked pixels (bad, no data, saturated) are left out."""
-    return background_of(frame.image, (frame.mask & np.uint16(_BAD)) != 0)
+    """Measure the sky of a frame; masked pixels (bad, no data, saturated, cosmic rays) are left out."""
+    return _background(frame.image, frame.mask, np.uint16(_BAD), BOX)
 
 
 def background_of(image: NDArray[np.float32], bad: NDArray[np.bool_], *, box: int = BOX) -> Background:
@@ -68,7 +66,11 @@ def background_of(image: NDArray[np.float32], bad: NDArray[np.bool_], *, box: in
         stars of FWHM 10 pixels, 500 on 2000 x 2000, they are 0.6 % and 5 % too high, with 1000 of them 1.3 % and 11 %;
         `level_error` has the scatter of the boxes beyond their noise, which is about what unseen stars add to all.
     """
-    levels, noises, counts = _boxes(image, bad, box)
+    return _background(image, bad.view(np.uint8), np.uint8(1), box)
+
+
+def _background(image: NDArray[np.float32], mask: _Mask, bits: np.unsignedinteger, box: int) -> Background:
+    levels, noises, counts = _boxes(image, mask, bits, box)
     good = np.isfinite(levels)
     if not good.any():
         return Background(math.nan, math.nan, math.nan, math.nan, levels.astype(np.float32), box)
@@ -79,7 +81,7 @@ def background_of(image: NDArray[np.float32], bad: NDArray[np.bool_], *, box: in
     n = int(counts[good].sum())
     chance = noise / math.sqrt(float(np.median(counts[good])))
     error = math.hypot(_MEDIAN_LOSS * noise / math.sqrt(n), _excess((levels - mesh)[good], _MODE_SCATTER * chance))
-    return Background(level, error, noise, _MEDIAN_LOSS * noise * math.sqrt(_EVERY / n), mesh, box)
+    return Background(level, error, noise, _MEDIAN_LOSS * noise * math.sqrt(EVERY / n), mesh, box)
 
 
 def sky_at(
@@ -101,35 +103,21 @@ def subtract_background(image: NDArray[np.float32], background: Background) -> N
 
 
 def _boxes(
-    image: NDArray[np.float32], bad: NDArray[np.bool_], box: int
+    image: NDArray[np.float32], mask: _Mask, bits: np.unsignedinteger, box: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    edges = [_edges(size, box) for size in image.shape]
-    shape = (len(edges[0]) - 1, len(edges[1]) - 1)
-    levels, noises = np.full(shape, np.nan), np.full(shape, np.nan)
-    counts = np.zeros(shape, np.int64)
-    buffer = np.empty((2 * box) ** 2, np.float32)
-    for row, (y0, y1) in enumerate(pairwise(edges[0])):
-        for column, (x0, x1) in enumerate(pairwise(edges[1])):
-            n = _gather(image[y0:y1, x0:x1], bad[y0:y1, x0:x1], buffer)
-            if n >= _USABLE * (y1 - y0) * (x1 - x0):
-                seen = clipped(buffer[:n])
-                levels[row, column] = _mode(seen.mean, seen.median, seen.sigma)
-                counts[row, column] = seen.n
-                n = _gather_pairs(image[y0:y1, x0:x1], bad[y0:y1, x0:x1], buffer)
-                noises[row, column] = clipped(buffer[:n]).sigma / math.sqrt(2) if n else seen.sigma
-    return levels, noises, counts
+    rows, columns = (np.array(_edges(size, box)) for size in image.shape)
+    found = np.full((rows.size - 1, columns.size - 1, 5), np.nan)
+    box_levels(image, mask, bits, rows, columns, _USABLE, found)
+    mean, median, sigma, n, noise = np.moveaxis(found, 2, 0)
+    with np.errstate(invalid="ignore"):
+        skewed = ~((sigma > 0) & (np.abs(mean - median) < _MODE_LIMIT * sigma))
+    return np.where(skewed, median, 2.5 * median - 1.5 * mean), noise, np.nan_to_num(n).astype(np.int64)
 
 
 def _edges(size: int, box: int) -> list[int]:
     """Cut a side into boxes of the same size, as near to the wanted one as that allows."""
     boxes = max(1, round(size / box))
     return [round(size * i / boxes) for i in range(boxes + 1)]
-
-
-def _mode(mean: float, median: float, sigma: float) -> float:
-    if sigma > 0 and abs(mean - median) < _MODE_LIMIT * sigma:
-        return 2.5 * median - 1.5 * mean
-    return median
 
 
 def _excess(differences: NDArray[np.float64], expected: float) -> float:
@@ -152,31 +140,6 @@ def _smoothed(levels: NDArray[np.float64]) -> NDArray[np.float32]:
     smooth = median_filter(levels, size=3, mode="nearest").astype(np.float32)
     inner = [slice(1, -1) if size > 1 else slice(None) for size in levels.shape]
     return np.ascontiguousarray(smooth[tuple(inner)])
-
-
-@compiled
-def _gather(image: NDArray[np.float32], bad: NDArray[np.bool_], buffer: NDArray[np.float32]) -> int:
-    n = 0
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            value = image[y, x]
-            if not bad[y, x] and np.isfinite(value):
-                buffer[n] = value
-                n += 1
-    return n
-
-
-@compiled
-def _gather_pairs(image: NDArray[np.float32], bad: NDArray[np.bool_], buffer: NDArray[np.float32]) -> int:
-    """Gather the differences of good neighbours in every so many rows, each pixel in one of them at most."""
-    n = 0
-    for y in range(0, image.shape[0], _EVERY):
-        for x in range(1, image.shape[1], 2):
-            value = image[y, x] - image[y, x - 1]
-            if not (bad[y, x] or bad[y, x - 1]) and np.isfinite(value):
-                buffer[n] = value
-                n += 1
-    return n
 
 
 @compiled

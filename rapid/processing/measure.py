@@ -11,28 +11,37 @@ from typing import Final
 
 from rapid.errors import BadHeader
 from rapid.processing.background import measure_background
+from rapid.processing.comparison import Catalogue, compare
 from rapid.processing.exposure import ExposureInfo
-from rapid.processing.fits import RawSource, read_raw
+from rapid.processing.fits import RawSource, open_raw
 from rapid.processing.frame import Frame, Study
 from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.ids import parse_obs_id
-from rapid.processing.isr import calibrate
+from rapid.processing.isr import Calibrations, calibrate
 from rapid.processing.psf import measure_psf
-from rapid.processing.sources import detect
+from rapid.processing.sources import detect, refined
 
 __all__ = ["measure", "study"]
 
 _NUMBER: Final = re.compile(r"\d{13}(?=-)")
 """An exposure_id at the beginning of a name, as archives of early files have it: ``3018092000065-det000.fits``."""
 
-_DETECTOR: Final = re.compile(r"[-_](R\d\d)_?(S\d\d)(?=[-_.]|$)")
-"""A detector in a name: ``_R22_S11`` or ``-R22S11``."""
+_DETECTOR: Final = re.compile(r"[-_](R\d\d)_?(S[\dGW]\d)(?=[-_.]|$)")
+"""A detector in a name: ``_R22_S11``, ``-R22S11`` or, of a wavefront sensor, ``_R44_SW0``."""
 
 _NOT_OF_THE_SKY: Final = frozenset({"bias", "dark", "flat"})
 
+_NO_CALIBRATIONS: Final = Calibrations()
 
-def study(source: RawSource, *, name: str) -> Study:
+
+def study(
+    source: RawSource,
+    *,
+    name: str,
+    calibrations: Calibrations = _NO_CALIBRATIONS,
+    catalogue: Catalogue | None = None,
+) -> Study:
     """Read, calibrate and measure one raw file.
 
     Parameters
@@ -42,30 +51,26 @@ def study(source: RawSource, *, name: str) -> Study:
     name
         The file's own name, as ``AT_O_20260315_000051_R00_S00.fits``; when it is one of the observatory's it must agree
         with the header.
+    calibrations
+        Those of its detector that exist.
+    catalogue
+        Known stars to compare with, if there are any.
 
     Raises
     ------
     InputError
-        If the file cannot be used: see `read_raw`, `translate` and `calibrate`.
+        If the file or a calibration cannot be used: see `read_raw`, `translate` and `calibrate`.
     NotAvailable
         If it is not there.
     """
     seconds: dict[str, float] = {}
-    with _timed(seconds, "read"):
-        raw = read_raw(source, name=name)
-    with _timed(seconds, "translate"):
-        info = translate(raw.header, name=name)
-        _check_name(info, name)
-        _check_detector(raw.header, info, name)
-    with _timed(seconds, "calibrate"):
-        frame = calibrate(raw, info, detectors(info.instrument)[info.detector_name])
-    return measure(frame, seconds)
+    return measure(_calibrated(source, name, calibrations, seconds), seconds, catalogue=catalogue)
 
 
-def measure(frame: Frame, seconds: dict[str, float] | None = None) -> Study:
+def measure(frame: Frame, seconds: dict[str, float] | None = None, *, catalogue: Catalogue | None = None) -> Study:
     """Measure a calibrated frame; what cannot be measured is left out and `Study.why_not` says why.
 
-    `seconds` takes the time [s] of each step beside what it has already.
+    `seconds` takes the time [s] of each step beside what it has already; `catalogue` has known stars to compare with.
     """
     seconds = {} if seconds is None else seconds
     with _timed(seconds, "background"):
@@ -77,9 +82,27 @@ def measure(frame: Frame, seconds: dict[str, float] | None = None) -> Study:
         return Study(frame, background, None, None, why_not, seconds)
     with _timed(seconds, "detect"):
         sources = detect(frame, background)
+        background = refined(background, sources)
     with _timed(seconds, "psf"):
         psf = measure_psf(frame, background, sources)
-    return Study(frame, background, sources, psf, psf.reason or sources.reason, seconds)
+    why_not = psf.reason or sources.reason
+    if catalogue is None or not frame.info.on_sky:
+        return Study(frame, background, sources, psf, why_not, seconds)
+    with _timed(seconds, "compare"):
+        comparison = compare(frame, background, sources, psf, catalogue)
+    return Study(frame, background, sources, psf, why_not, seconds, comparison)
+
+
+def _calibrated(source: RawSource, name: str, calibrations: Calibrations, seconds: dict[str, float]) -> Frame:
+    """Make the frame; the content of the file is let go with the end of this, before anything else takes memory."""
+    with _timed(seconds, "read"):
+        raw = open_raw(source, name=name)
+    with _timed(seconds, "translate"):
+        info = translate(raw.header, name=name)
+        _check_name(info, name)
+        _check_detector(raw.header, info, name)
+    with _timed(seconds, "calibrate"):
+        return calibrate(raw, info, detectors(info.instrument)[info.detector_name], calibrations)
 
 
 def _why_no_sources(info: ExposureInfo) -> str:

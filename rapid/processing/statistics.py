@@ -12,23 +12,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from rapid.processing.geometry import Box
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined
 from rapid.processing.jit import compiled
 
 __all__ = ["CLIP", "BoxStatistics", "Clipped", "box_statistics", "clipped", "half_sample_mode"]
 
-CLIP: Final = 4.0
-"""Pixels further from the median than this many standard deviations are left out: of ten thousand Gaussian pixels less
-than one is lost, and a star pixel below it moves the level by next to nothing."""
-
 _SAMPLE: Final = 1024
-_BINS: Final = 1024
-_REACH: Final = 8.0
-"""A bin is 1/64 of a standard deviation: its width adds two hundred-thousandths to the variance."""
+"""Values that the width of the bins follows from."""
 
-_ITERATIONS: Final = 20
+_PIECE: Final = 4096
+"""Values that are worked on at a time: they stay in the first cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,18 @@ def clipped(values: NDArray[np.generic]) -> Clipped:
     Clipping at `CLIP` standard deviations about the median is repeated until it changes nothing. On Gaussian data the
     mean and sigma are as good as the plain ones within 0.1 %.
     """
-    flat = np.ascontiguousarray(values).reshape(-1)
-    mean, median, sigma, n = _clipped(flat, np.empty(_SAMPLE, np.float64), np.empty(_BINS, np.int64))
+    if (
+        values.ndim != 2
+        or values.strides[1] != values.itemsize
+        or values.strides[0] < values.itemsize * values.shape[1]
+    ):
+        values = np.ascontiguousarray(values).reshape(1, -1)
+    ny, nx = values.shape
+    if ny * nx == 0:
+        return Clipped(math.nan, math.nan, math.nan, 0)
+    pitch = values.strides[0] // values.itemsize if ny > 1 else nx
+    flat = as_strided(values, ((ny - 1) * pitch + nx,), (values.itemsize,))
+    mean, median, sigma, n = _clipped(flat, pitch, ny, nx)
     return Clipped(mean, median, sigma, int(n))
 
 
@@ -89,103 +96,46 @@ def half_sample_mode(values: NDArray[np.float64]) -> float:
 
 
 @compiled
-def _clipped(
-    values: NDArray[np.generic], sample: NDArray[np.float64], counts: NDArray[np.int64]
-) -> tuple[float, float, float, int]:
-    median, sigma = _first_guess(values, sample)
+def _clipped(flat: NDArray[np.generic], pitch: int, ny: int, nx: int) -> tuple[float, float, float, int]:
+    """Rows of `nx` values begin every `pitch` values: so the compiler knows that those of a row lie side by side."""
+    median, sigma = first_guess(_sampled(flat, pitch, ny, nx))
     if not sigma > 0.0:
-        return median, median, sigma, _count_finite(values)
-    low = median - _REACH * sigma
-    width = 2.0 * _REACH * sigma / counts.size
-    _fill(values, low, width, counts)
-    return _clip_counts(counts, low, width)
+        scatter, n = _full_scatter(flat, pitch, ny, nx, median)
+        if not scatter > 0.0:
+            return median, median, scatter, n
+        sigma = scatter
+    low = median - REACH * sigma
+    width = 2.0 * REACH * sigma / BINS
+    counts = np.zeros((2, BINS + 2), np.int64)
+    places = np.empty(_PIECE, np.uint32)
+    for y in range(ny):
+        for x in range(0, nx, _PIECE):
+            add_line(flat[y * pitch + x : y * pitch + min(x + _PIECE, nx)], low, width, places, counts)
+    return clip_counts(joined(counts), low, width)
 
 
 @compiled
-def _count_finite(values: NDArray[np.generic]) -> int:
+def _sampled(flat: NDArray[np.generic], pitch: int, ny: int, nx: int) -> NDArray[np.float64]:
+    """Take an even sample of the values that are numbers."""
+    sample = np.empty(_SAMPLE, np.float64)
+    step = max(1, -(-ny * nx // _SAMPLE))
     n = 0
-    for value in values:
-        if np.isfinite(value):
-            n += 1
-    return n
-
-
-@compiled
-def _first_guess(values: NDArray[np.generic], sample: NDArray[np.float64]) -> tuple[float, float]:
-    """Median and scatter of an even sample; a scatter of 0 only when the values are all alike."""
-    step = max(1, -(-values.size // sample.size))
-    n = 0
-    for i in range(0, values.size, step):
-        value = float(values[i])
-        if n < sample.size and np.isfinite(value):
+    for i in range(0, ny * nx, step):
+        value = float(flat[i // nx * pitch + i % nx])
+        if n < _SAMPLE and np.isfinite(value):
             sample[n] = value
             n += 1
-    if n == 0:
-        return np.nan, np.nan
-    chosen = sample[:n]
-    chosen.sort()
-    median = 0.5 * (chosen[(n - 1) // 2] + chosen[n // 2])
-    sigma = (chosen[(n - 1) * 84 // 100] - chosen[n * 16 // 100]) / 2.0
-    if sigma > 0.0:
-        return median, sigma
-    return median, _full_scatter(values, median)
+    return sample[:n]
 
 
 @compiled
-def _full_scatter(values: NDArray[np.generic], median: float) -> float:
+def _full_scatter(flat: NDArray[np.generic], pitch: int, ny: int, nx: int, median: float) -> tuple[float, int]:
+    """Scatter of all values about the median, 0 only when they are all alike; and how many are numbers."""
     total, n = 0.0, 0
-    for value in values:
-        if np.isfinite(value):
-            total += (float(value) - median) ** 2
-            n += 1
-    return math.sqrt(total / n)
-
-
-@compiled
-def _fill(values: NDArray[np.generic], low: float, width: float, counts: NDArray[np.int64]) -> None:
-    counts[:] = 0
-    scale = 1.0 / width
-    for value in values:
-        place = (float(value) - low) * scale
-        if 0.0 <= place < counts.size:
-            counts[int(place)] += 1
-
-
-@compiled
-def _clip_counts(counts: NDArray[np.int64], low: float, width: float) -> tuple[float, float, float, int]:
-    """Clip a histogram until nothing changes; values are taken to lie evenly within their bin."""
-    first, last = 0, counts.size
-    mean, median, sigma, n = np.nan, np.nan, np.nan, 0
-    for _ in range(_ITERATIONS):
-        n = 0
-        total = 0.0
-        for i in range(first, last):
-            n += counts[i]
-            total += counts[i] * (i + 0.5)
-        if n == 0:
-            return np.nan, np.nan, np.nan, 0
-        mean = total / n
-        spread = 0.0
-        below = 0
-        median = mean
-        for i in range(first, last):
-            spread += counts[i] * (i + 0.5 - mean) ** 2
-            if below * 2 < n <= (below + counts[i]) * 2:
-                median = i + (0.5 * n - below) / counts[i]
-            below += counts[i]
-        sigma = math.sqrt(spread / n) / _KEPT
-        new_first = max(0, int(median - CLIP * sigma))
-        new_last = min(counts.size, math.ceil(median + CLIP * sigma))
-        if new_first <= first and new_last >= last:
-            break
-        first, last = max(first, new_first), min(last, new_last)
-    return low + mean * width, low + median * width, sigma * width, n
-
-
-def _kept_by_clipping(limit: float) -> float:
-    """Standard deviation of a unit Gaussian cut at plus and minus `limit`."""
-    density = math.exp(-0.5 * limit**2) / math.sqrt(2 * math.pi)
-    return math.sqrt(1 - 2 * limit * density / math.erf(limit / math.sqrt(2)))
-
-
-_KEPT: Final = _kept_by_clipping(CLIP)
+    for y in range(ny):
+        for x in range(nx):
+            value = float(flat[y * pitch + x])
+            if np.isfinite(value):
+                total += (value - median) ** 2
+                n += 1
+    return (math.sqrt(total / n) if n else np.nan), n

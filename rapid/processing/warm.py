@@ -11,12 +11,12 @@ from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.isr import calibrate
 from rapid.processing.measure import measure
-from rapid.processing.rice import decode_tiles
+from rapid.processing.rice import SLACK, decode_tiles
 
 __all__ = ["warm"]
 
-_TILE: Final = bytes.fromhex("0000000700")
-"""A compressed row of 32 sevens."""
+_TILE: Final = bytes.fromhex("0000000700") + bytes(SLACK)
+"""A compressed row of 32 sevens, and what follows it in a file."""
 
 
 def warm() -> Study:

@@ -26,7 +26,8 @@ _BAD: Final = int(Mask.BAD)
 _UNUSABLE: Final = UNUSABLE
 
 _ABSENT: Final = np.zeros((0, 0), np.int16)
-"""What the compiled pass gets for a calibration that is not applied."""
+_ABSENT.flags.writeable = False
+"""What the compiled pass gets for a calibration that is not applied; read-only as real ones, which are then no other type."""
 
 
 _Scaled = tuple[NDArray[np.int16], np.float32, np.float32]

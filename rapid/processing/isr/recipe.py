@@ -117,16 +117,16 @@ def _shape_of(raw: RawDetector, amplifier: Amplifier) -> tuple[int, ...]:
 
 
 def _segments(raw: RawDetector, detector: Detector) -> Iterator[tuple[Amplifier, NDArray[np.int32]]]:
-    """Give every amplifier its segment; it is valid until the next one is asked for."""
+    """Give every amplifier its segment, in one buffer: it is valid until the next one is asked for."""
     buffer = np.empty((0, 0), np.int32)
     for amplifier in detector.amplifiers:
+        index, shape = amplifier.hdu - 1, _shape_of(raw, amplifier)
+        buffer = buffer if buffer.shape == shape else np.empty(shape, np.int32)
         if isinstance(raw.segments, StoredSegments):
-            shape = _shape_of(raw, amplifier)
-            buffer = buffer if buffer.shape == shape else np.empty(shape, np.int32)
-            raw.segments.read_into(amplifier.hdu - 1, buffer)
-            yield amplifier, buffer
+            raw.segments.read_into(index, buffer)
         else:
-            yield amplifier, raw.segments[amplifier.hdu - 1]
+            buffer[...] = raw.segments[index]
+        yield amplifier, buffer
 
 
 def _one_by_one(piece: Workpiece) -> None:
