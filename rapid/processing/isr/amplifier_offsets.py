@@ -142,7 +142,9 @@ def _fitted(
     sizes = [size for size in sizes if size <= n // 2]
     weights = _robust_weights(design, sizes, levels, errors)
     nested = _Nested.of(design, sizes, levels, weights)
-    chi2 = float(levels @ (weights * levels)) - np.cumsum(nested.projected**2)[np.array(nested.sizes) - 1]
+    total = float(levels @ (weights * levels))
+    explained = np.cumsum(nested.projected**2)[np.array(nested.sizes) - 1]
+    chi2 = np.maximum(total - explained, np.finfo(np.float64).eps * total)
     criteria = n * np.log(chi2 / n) + np.array(nested.sizes) * math.log(n)
     order = int(np.argmin(criteria))
     values, covariance = nested.solution(nested.sizes[order])

@@ -79,7 +79,8 @@ class Table:
     Attributes
     ----------
     values
-        Correction at ``first``, ``first + step`` ..., shape (n,), at least two.
+        Correction at ``first``, ``first + step`` ..., shape (n,), at least two. The observatory's look-up tables hold what
+        is added: the negative of this.
 
     Raises
     ------

@@ -125,6 +125,26 @@ def test_it_moves_and_scales_with_the_image(shift: float, scale: float, turned: 
     assert second.errors == pytest.approx(first.errors * scale, rel=0.02)
 
 
+def test_a_sky_without_noise_gives_the_pedestals_themselves() -> None:
+    truth = np.linspace(-3, 3, 16)
+    image = sky("gradient")
+    for box, pedestal in zip(BOXES, truth, strict=True):
+        image[box.slices] += pedestal
+    offsets = fit_amplifier_offsets(image.astype(np.float32), np.zeros(image.shape, bool), BOXES)
+    assert offsets.order >= 1
+    assert offsets.pedestals == pytest.approx(truth, abs=0.01)
+
+
+@pytest.mark.parametrize("n", [2, 8])
+def test_a_part_of_a_detector_is_enough(n: int) -> None:
+    image, bad, truth = detector(8, "gradient")
+    boxes = BOXES[8 : 8 + n]  # one row of amplifiers, as a wavefront sensor has
+    offsets = fit_amplifier_offsets(image[:HEIGHT], bad[:HEIGHT], boxes)
+    off = deviations(offsets.pedestals, truth[8 : 8 + n])
+    assert rms(off) < 3 * offsets.errors.max()
+    assert offsets.errors.max() < 1.0
+
+
 def test_what_stands_out_is_subtracted_and_nothing_else() -> None:
     image, bad, _ = detector(4, "gradient", (5,), rms=0.3)
     offsets = fit_amplifier_offsets(image, bad, BOXES)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, label
@@ -145,6 +148,18 @@ def test_a_track_ends_at_the_rim_of_the_image() -> None:
     assert hit[40:, 30].all()
     assert hit[20, :8].all()
     assert hit.sum() == 18
+
+
+def test_a_real_field_from_which_they_were_taken_has_none(shared_data: Path) -> None:
+    """The SDSS pipeline had removed them; stars (4.5 pixels wide) and galaxies are all that is left."""
+    with fits.open(shared_data / "onsky_images/sdss_5754_r3_0280/fpC-005754-r3-0280.fit.gz") as opened:
+        electrons = ((opened[0].data.astype(np.float32) - 1000) * 4.72).astype(np.float32)
+    saturated = electrons > 200_000
+    assert find_cosmic_rays(electrons, saturated).n_pixels <= 3
+    charge = np.zeros_like(electrons)
+    draw_cosmic_rays(charge, 1000.0, np.random.default_rng(1))
+    hit = find_cosmic_rays(electrons + charge, saturated).hit
+    assert hit[charge > 500].mean() > 0.95  # ten standard deviations of the sky
 
 
 def test_impossible_arguments_are_refused() -> None:
