@@ -19,10 +19,14 @@ from rapid.processing.photometry import Estimate, ZeroPoint, choose_colour_term,
 from rapid.processing.refcat import References, Selection, julian_year
 from rapid.processing.wcs import Wcs, boresight_wcs
 
-__all__ = ["Catalogue", "Comparison", "compare", "total_flux"]
+__all__ = ["Catalogue", "Comparison", "compare", "tophat_part", "total_flux"]
 
 _LEAST_BETA: Final = 1.3
 """Exponent of a profile below which its wings hold too much to be extrapolated to."""
+
+_WINGS: Final = 0.1
+"""Relative error of the light that a top hat misses: a profile fitted to the core knows the wings no better. On simulations
+of both cameras from 0.5 to 2.5 arcsec it is 0.02 to 0.1, and 0.2 in the worst case (crowded, 2.5 arcsec)."""
 
 
 class Catalogue(Protocol):
@@ -72,19 +76,27 @@ def compare(frame: Frame, background: Background, sources: Sources, psf: Psf, ca
 
 
 def total_flux(apertures: Apertures, profile: Profile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return all the light of point sources and its errors [electron], from the compensated top hat.
+    """Return all the light of point sources and its errors [electron], from the compensated top hat."""
+    part = tophat_part(apertures.tophat_radius, profile)
+    return apertures.tophat_flux / part, apertures.tophat_flux_error / part
 
-    What the top hat misses of a star is that of the Moffat profile which was fitted to the stars of the frame: inside r are
-    1 - (1 + r^2 / alpha^2)^(1 - beta) of its light.
+
+def tophat_part(radius: float, profile: Profile) -> float:
+    """Return the part of a star's light that the compensated top hat of a radius [pixel] has.
+
+    It is that of the Moffat profile which was fitted to the stars of the frame: inside r are 1 - (1 + r^2 / alpha^2)^(1 -
+    beta) of its light. Falling on pixels spreads the light by 1/12 square pixel along each axis, and pi r I'(r) / 12 more
+    leaves the circle, I the profile.
     """
     alpha = profile.moffat_fwhm / (2 * math.sqrt(2 ** (1 / profile.beta) - 1))
 
-    def inside(radius: float) -> float:
-        return float(1 - (1 + (radius / alpha) ** 2) ** (1 - profile.beta))
+    def inside(r: float) -> float:
+        ratio = 1 + (r / alpha) ** 2
+        slope = -2 * profile.beta * (profile.beta - 1) * r / (math.pi * alpha**4) * ratio ** (-profile.beta - 1)
+        return float(1 - ratio ** (1 - profile.beta) + math.pi * r * slope / 12)
 
-    core, ring = inside(apertures.tophat_radius), inside(TOPHAT_OUTER * apertures.tophat_radius)
-    part = core - (ring - core) / (TOPHAT_OUTER**2 - 1)
-    return apertures.tophat_flux / part, apertures.tophat_flux_error / part
+    core, ring = inside(radius), inside(TOPHAT_OUTER * radius)
+    return core - (ring - core) / (TOPHAT_OUTER**2 - 1)
 
 
 def _nothing(reason: str) -> Comparison:
@@ -123,6 +135,7 @@ def _photometry(
         magnitude_error,
         exposure_time=info.exposure_time,
         usable=_usable(sources)[astrometry.detection],
+        common_error=_WINGS * (1 - tophat_part(sources.apertures.tophat_radius, psf.profile)),
         colour_term=term.source,
     )
     return _depth(info, zero_point, seen), ""

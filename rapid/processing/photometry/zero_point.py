@@ -40,8 +40,8 @@ class ZeroPoint:
     Attributes
     ----------
     value, error
-        mag and its standard error (of the stars only: what the whole catalogue is off by is not in it); NaN when the fit
-        failed, and `reason` then says why.
+        mag and its standard error (of the stars, and of what their fluxes have in common; what the whole catalogue is off by
+        is not in it); NaN when the fit failed, and `reason` then says why.
     scatter
         Of the stars beyond their errors [mag]: flat field, colours, catalogue.
     n_stars, n_rejected
@@ -72,6 +72,7 @@ def fit_zero_point(
     *,
     exposure_time: float,
     usable: NDArray[np.bool_] | None = None,
+    common_error: float = 0.0,
     colour_term: str = "",
 ) -> ZeroPoint:
     """Fit the zero point to stars of known magnitude.
@@ -89,6 +90,8 @@ def fit_zero_point(
         Seconds.
     usable
         False for stars to leave out whatever their numbers (saturated, blended); None for all.
+    common_error
+        Relative error that all fluxes have in common, as that of an aperture correction: no number of stars averages it out.
     colour_term
         Kept in the result.
 
@@ -117,10 +120,10 @@ def fit_zero_point(
     if bright.sum() < FEWEST_STARS:
         return _failed(_too_few(int(bright.sum()), "are bright enough"), colour_term)
     errors = np.hypot(magnitude_error[good], _MAGNITUDES * relative)
-    return _fit(zero_points[bright], errors[bright], colour_term)
+    return _fit(zero_points[bright], errors[bright], _MAGNITUDES * common_error, colour_term)
 
 
-def _fit(zero_points: Values, errors: Values, colour_term: str) -> ZeroPoint:
+def _fit(zero_points: Values, errors: Values, common: float, colour_term: str) -> ZeroPoint:
     found = robust_mean(zero_points, errors, outlier_scatter=_OUTLIER_SCATTER)
     agreeing = int((found.belonging > 0.5).sum())
     if found.scatter > _MOST_SCATTER:
@@ -128,7 +131,7 @@ def _fit(zero_points: Values, errors: Values, colour_term: str) -> ZeroPoint:
     if agreeing < max(FEWEST_STARS, 0.5 * len(zero_points)):
         return _failed(f"only {agreeing} of {len(zero_points)} stars agree on a zero point", colour_term)
     rejected = len(zero_points) - agreeing
-    return ZeroPoint(found.mean, found.error, found.scatter, agreeing, rejected, colour_term)
+    return ZeroPoint(found.mean, math.hypot(found.error, common), found.scatter, agreeing, rejected, colour_term)
 
 
 def _check_lengths(flux: Values, *others: NDArray[np.float64] | NDArray[np.bool_] | None) -> None:

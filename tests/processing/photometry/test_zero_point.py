@@ -56,6 +56,12 @@ def test_the_scatter_is_that_of_the_stars_beyond_their_errors() -> None:
     assert fitted(stars(1, 200)).scatter < 0.006
 
 
+def test_what_all_fluxes_have_in_common_is_not_averaged_out() -> None:
+    alone, together = fitted(stars(2, 200)), fitted(stars(2, 200), common_error=0.01)
+    assert together.error == pytest.approx(np.hypot(alone.error, 0.010857), rel=1e-4)
+    assert (together.value, together.scatter, together.n_stars) == (alone.value, alone.scatter, alone.n_stars)
+
+
 def test_wrong_matches_are_counted() -> None:
     found = fitted(stars(3, 300, wrong=0.2))
     assert found.n_stars + found.n_rejected == pytest.approx(300, abs=5)  # the faintest few are below 10 sigma
