@@ -14,7 +14,7 @@ from rapid.analyses.star import scatter
 from rapid.analyses.star_scatter import ellipticity_errors
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Quality, Result, missing
-from rapid.processing.frame import AmplifierStatistics, Frame, Mask, Study
+from rapid.processing.frame import AmplifierStatistics, Frame, Mask, Psf, Study
 
 __all__ = ["Quicklook", "analysis"]
 
@@ -40,7 +40,7 @@ class Quicklook:
     """
 
     name: str = "quicklook"
-    version: int = 2
+    version: int = 3
 
     def applies(self, info: ExposureInfo) -> bool:  # noqa: ARG002 - every exposure has numbers
         """Return True: every exposure has numbers."""
@@ -71,18 +71,50 @@ def _psf(study: Study) -> list[Finding]:
     count = Finding("psf_star_count", 0, "", "Stars used for the PSF", "PSF star count")
     psf = study.psf
     if psf is None:
-        return [_missing(column, study.why_not or "no PSF was measured") for column in (*columns, count)]
+        why = study.why_not or "no PSF was measured"
+        return [*(_missing(column, why) for column in (*columns, count)), *_encircled(study, why)]
     scale = study.frame.detector.pixel_scale
     values = (psf.fwhm * scale, psf.effective_fwhm * scale, psf.e1, psf.e2)
-    errors = (psf.fwhm_error * scale, psf.effective_fwhm_error * scale, *ellipticity_errors(study.sources, psf))
+    errors = (psf.fwhm_error * scale, psf.effective_fwhm_error * scale, *_ellipticity_errors(study, psf))
     reason = psf.reason or "the PSF is not a number"
     few = "" if psf.n_stars >= _ENOUGH_STARS else f"only {psf.n_stars} {'star' if psf.n_stars == 1 else 'stars'}"
     return [
         *(
-            _doubted(_filled(column, value, reason, uncertainty=error, n=psf.n_stars), few)
+            _doubted(_filled(column, value, reason, uncertainty=error, n=psf.n_stars), psf.doubt or few)
             for column, value, error in zip(columns, values, errors, strict=True)
         ),
         replace(count, value=psf.n_stars),
+        *_encircled(study, reason),
+    ]
+
+
+def _ellipticity_errors(study: Study, psf: Psf) -> tuple[float | None, float | None]:
+    """Return those of the mean over the stars where the core has them, else those that the scatter of the stars shows."""
+    if math.isfinite(psf.e1_error) and math.isfinite(psf.e2_error):
+        return psf.e1_error, psf.e2_error
+    return ellipticity_errors(study.sources, psf)
+
+
+def _encircled(study: Study, reason: str) -> list[Finding]:
+    """Radii of circles that hold parts of the light of the stacked stars."""
+    columns = [
+        Finding(
+            f"psf_ee{percent}",
+            0.0,
+            "arcsec",
+            f"Radius of the circle that holds {percent} % of the light of a star",
+            f"PSF EE{percent} radius",
+        )
+        for percent in (50, 80, 90)
+    ]
+    profile = study.psf.profile if study.psf else None
+    if profile is None:
+        return [_missing(column, reason) for column in columns]
+    scale = study.frame.detector.pixel_scale
+    unknown = "the light of the stars goes on beyond three times their width"
+    return [
+        _filled(column, radius * scale, unknown, uncertainty=error * scale, n=profile.n_stars)
+        for column, radius, error in zip(columns, profile.encircled, profile.encircled_error, strict=True)
     ]
 
 

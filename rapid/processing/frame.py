@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -290,8 +291,8 @@ class Psf:
     moments_fwhm_error: float = math.nan
     kind: str = ""
     doubt: str = ""
-    profile: Profile | None = None
-    field: PsfField | None = None
+    profile: Profile | None = dataclasses.field(default=None, compare=False)
+    field: PsfField | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

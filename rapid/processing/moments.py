@@ -23,6 +23,9 @@ _REACH: Final = 4.0
 _LARGEST: Final = 80.0
 """Standard deviation [pixel] beyond which it is no source: 18 arcsec of FWHM on LATISS, a donut of 5 mm of defocus."""
 
+_STRAY: Final = 1.5
+"""Pixels beyond the standard deviation it begins with that a centre may move: further, it goes to a brighter neighbour."""
+
 _COLUMNS: Final = 12
 
 
@@ -139,7 +142,7 @@ def _moments(  # noqa: PLR0917 - as above
         xx, yy, xy = new_xx, new_yy, new_xy
         if xx <= 0.0 or yy <= 0.0 or xx * yy - xy * xy <= 0.04 or xx + yy > 2.0 * _LARGEST**2:
             return
-        if abs(x - x0) > 3.0 + 2.0 * sigma or abs(y - y0) > 3.0 + 2.0 * sigma:
+        if (x - x0) ** 2 + (y - y0) ** 2 > (_STRAY + width) ** 2:
             return
         if settled:
             row[0], row[1], row[2], row[3], row[4] = x, y, xx, yy, xy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar, cast
@@ -19,7 +20,7 @@ from rapid.processing.frame import Background, Frame, Mask, Sources
 from rapid.processing.moments import Moments, measure_moments
 from rapid.processing.stars import select_stars
 
-__all__ = ["MOST_SOURCES", "THRESHOLD", "detect", "detect_in", "no_sources"]
+__all__ = ["MOST_SOURCES", "THRESHOLD", "detect", "detect_in", "no_sources", "refined"]
 
 MOST_SOURCES: Final = 10_000
 """The brightest that are kept: more say nothing new about a frame, and a frame of junk must not hold up the night."""
@@ -30,6 +31,13 @@ _SAMPLING: Final = 0.2
 _SHARPEST: Final = 2.0
 """Highest pixel over the amplitude of a star of the same light beyond which it is a cosmic ray or a hot pixel: pixels of
 a star in a seeing half as wide as measured stay below."""
+
+_SMALLEST: Final = 2
+"""Squares of the search that a source has above the threshold: a peak of chance hardly ever has a second one, and a star
+of 8 sigma always."""
+
+_UNCERTAIN: Final = 0.2
+"""What remains of the offset of the sky that sources cause: wings, and stars too faint to be seen."""
 
 _WIDTH_TO_FWHM: Final = 2.3548
 
@@ -77,6 +85,24 @@ def detect_in(
     return _detect(image, mask, background, binning, method)
 
 
+def refined(background: Background, sources: Sources) -> Background:
+    """Correct the sky of a frame by what its sources left free of it: see `Sources.sky_offset`.
+
+    In a field of 30 stars in a square arcmin with 2.5 arcsec of seeing the level comes from 2.7 % too high to 0.4 %, and
+    the noise from 25 % to 2 %. The error of the level grows by a fifth of what it is moved.
+    """
+    if math.isnan(sources.sky_noise):
+        return background
+    mesh = _frozen(background.mesh + np.float32(sources.sky_offset))
+    return replace(
+        background,
+        level=background.level + sources.sky_offset,
+        level_error=math.hypot(background.level_error, _UNCERTAIN * sources.sky_offset),
+        noise=sources.sky_noise,
+        mesh=mesh,
+    )
+
+
 def no_sources(reason: str) -> Sources:
     """Make an empty list of sources."""
     none, no = _frozen(np.zeros(0)), _frozen(np.zeros(0, np.bool_))
@@ -90,12 +116,13 @@ def _detect(
         return no_sources("the noise of the sky could not be measured")
     found = _SEARCHES[method](image, mask, background, smallest=smallest)
     regions = found.regions
-    sky = sky_at(background, regions.x, regions.y, image.shape)
+    sky = sky_at(background, regions.x, regions.y, image.shape) + found.offset
     around = max(1, found.side, round(found.width))
     peak, sharpness = peaks_and_sharpness(
-        image, regions.peak_x, regions.peak_y, sky=sky, width=found.width, noise=background.noise, around=around
+        image, regions.peak_x, regions.peak_y, sky=sky, width=found.width, noise=found.noise, around=around
     )
-    kept = np.flatnonzero((sharpness < _SHARPEST) | regions.saturated)
+    real = (sharpness < _SHARPEST) & (regions.area >= _SMALLEST * found.side**2)
+    kept = np.flatnonzero(real | regions.saturated)
     if kept.size == 0:
         return no_sources(found.reason or f"nothing above {THRESHOLD:.0f} sigma of the sky")
     order = kept[np.argsort(-regions.flux[kept], kind="stable")]
@@ -104,7 +131,7 @@ def _detect(
         reason = f"only the brightest {MOST_SOURCES} of {len(order)} sources"
         order = order[:MOST_SOURCES]
     found = replace(found, regions=_chosen(regions, order), reason=reason)
-    return _measure(found, image, background.noise, sky=sky[order], peak=peak[order])
+    return _measure(found, image, sky=sky[order], peak=peak[order])
 
 
 def _chosen(regions: Regions, order: NDArray[np.intp]) -> Regions:
@@ -112,9 +139,9 @@ def _chosen(regions: Regions, order: NDArray[np.intp]) -> Regions:
 
 
 def _measure(
-    found: Found, image: NDArray[np.float32], noise: float, *, sky: NDArray[np.float64], peak: NDArray[np.float64]
+    found: Found, image: NDArray[np.float32], *, sky: NDArray[np.float64], peak: NDArray[np.float64]
 ) -> Sources:
-    regions, width = found.regions, found.width
+    regions, width, noise = found.regions, found.width, found.noise
     sizes = np.sqrt(np.maximum(0.5 * (regions.xx + regions.yy), 0.5))
     moments = measure_moments(image, regions.x, regions.y, np.minimum(sizes, 2 * width), sky=sky, noise=noise)
     good = moments.converged
@@ -141,6 +168,8 @@ def _measure(
         signal_to_noise=_frozen(signal),
         blended=_frozen(regions.blended),
         apertures=apertures,
+        sky_offset=found.offset,
+        sky_noise=noise,
         **_errors(moments),
     )
 

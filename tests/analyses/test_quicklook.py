@@ -13,7 +13,7 @@ from rapid.analyses.imexam import analysis as imexam
 from rapid.analyses.quicklook import analysis
 from rapid.processing.analysis import Analysis
 from rapid.processing.findings import Finding, Quality
-from rapid.processing.frame import Mask, Psf, Study
+from rapid.processing.frame import Mask, Profile, Psf, Study
 from tests.support.studies import Star, make_info, make_study, with_image
 
 ALWAYS = {
@@ -22,6 +22,9 @@ ALWAYS = {
     "psf_e1": "PSF e1",
     "psf_e2": "PSF e2",
     "psf_star_count": "PSF star count",
+    "psf_ee50": "PSF EE50 radius",
+    "psf_ee80": "PSF EE80 radius",
+    "psf_ee90": "PSF EE90 radius",
     "sky_mean": "Sky mean",
     "sky_rms": "Sky RMS",
     "n_sources": "Sources",
@@ -80,6 +83,34 @@ def test_a_calibration_has_a_level_and_noise_and_says_why_it_has_no_sky(kind: st
     ):
         assert values[name].quality is Quality.MISSING
         assert values[name].reason == f"a {kind} shows no sky"
+
+
+def test_stars_that_are_not_a_psf_in_focus_are_told() -> None:
+    study = make_study([Star(40 + 50 * i, 120, 1e6) for i in range(5)])
+    assert study.psf is not None
+    values = found(
+        replace(study, psf=replace(study.psf, kind="donut", doubt="out of focus: stars are donuts of 83 pixels"))
+    )
+    for name in ("psf_fwhm", "psf_effective_fwhm", "psf_e1", "psf_e2"):
+        assert (values[name].quality, values[name].reason) == (
+            Quality.SUSPECT,
+            "out of focus: stars are donuts of 83 pixels",
+        )
+
+
+def test_encircled_energy_is_in_arcsec_and_missing_where_it_is_beyond() -> None:
+    study = make_study([Star(40 + 50 * i, 120, 1e6) for i in range(5)])
+    assert study.psf is not None
+    none = np.zeros(0)
+    profile = Profile(
+        none, none, none, 8.0, 0.1, 3.0, 8.0, 0.1, 8.0, 0.1, (5.0, 9.0, math.nan), (0.1, 0.2, math.nan),
+        hollow=False, n_stars=5,
+    )  # fmt: skip
+    values = found(replace(study, psf=replace(study.psf, profile=profile, e1_error=0.004, e2_error=0.005)))
+    assert values["psf_ee50"].value == pytest.approx(5 * 0.095695)
+    assert values["psf_ee80"].uncertainty == pytest.approx(0.2 * 0.095695)
+    assert values["psf_ee90"].reason == "the light of the stars goes on beyond three times their width"
+    assert (values["psf_e1"].uncertainty, values["psf_e2"].uncertainty) == (0.004, 0.005)
 
 
 def test_a_bias_has_no_sky_although_its_level_was_measured() -> None:

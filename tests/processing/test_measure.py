@@ -158,7 +158,9 @@ def test_a_streak_and_a_spectrum_are_no_stars() -> None:
     assert found.sources is not None
     assert len(found.sources) > 0
     assert not found.sources.star.any()
-    assert found.why_not == "no single unsaturated star"
+    assert found.psf is not None
+    assert (found.psf.kind, found.psf.n_stars) == ("dispersed", 0)
+    assert found.psf.doubt.startswith("no single star: width of ")
 
 
 def test_measuring_a_frame_alone_keeps_its_own_time(night: Study) -> None:

@@ -14,7 +14,9 @@ import rapid.processing
 from rapid.processing.measure import study
 from rapid.processing.warm import warm
 
-modules = [importlib.import_module("rapid.processing." + found.name) for found in pkgutil.iter_modules(rapid.processing.__path__)]
+modules = [
+    importlib.import_module(found.name) for found in pkgutil.walk_packages(rapid.processing.__path__, "rapid.processing.")
+]
 
 def loaded():
     functions = {f for module in modules for f in vars(module).values() if hasattr(f, "overloads")}

@@ -63,4 +63,4 @@ def search_by_sep(
         cut=cut | ((found["flag"] & _TRUNCATED) != 0),
     )
     width = float(np.median(np.sqrt(0.5 * (regions.xx + regions.yy)))) if len(regions) else _USUAL_WIDTH * smallest
-    return Found(regions, max(width, 1.0), 0, smallest, "")
+    return Found(regions, max(width, 1.0), 0, smallest, 0.0, background.noise, "")

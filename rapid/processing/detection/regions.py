@@ -33,7 +33,7 @@ class Regions:
     flux
         Sum of the light [electron], not filtered.
     peak, peak_x, peak_y
-        Highest filtered light [electron], and where.
+        Filtered light [electron] where the sharper light is highest, and where that is.
     area
         Samples.
     box
@@ -71,30 +71,32 @@ def count_above(filtered: NDArray[np.float32], hidden: NDArray[np.bool_], limit:
 def regions_above(
     squares: Squares,
     filtered: NDArray[np.float32],
+    sharp: NDArray[np.float32],
     *,
     limit: float,
     stands_out: float,
     contrast: float,
     photon_factor: float,
 ) -> Regions:
-    """Find the regions of filtered light above a limit.
+    """Find the regions of filtered light above a limit, and cut them at the saddles of the sharper light.
 
     Parameters
     ----------
-    squares, filtered
-        The light, and the same filtered; hidden squares belong to no region.
+    squares, filtered, sharp
+        The light, the same filtered for the search, and less filtered or not at all for the cuts; hidden squares belong to
+        no region.
     limit
-        electron.
+        Of the filtered light [electron].
     stands_out
-        How much a peak must stand out of its saddle where there is only sky [electron].
+        How much a peak of the sharper light must stand out of its saddle where there is only sky [electron].
     contrast
-        The same as a part of the higher one of two peaks: what a bright source may have of structure of its own.
+        The same as a part of the light at the saddle: what a bright source may have of structure of its own.
     photon_factor
         What an electron of light at the saddle adds to the square of `stands_out`: its photons are noise too.
     """
     places = np.empty(count_above(filtered, squares.hidden, limit), np.int64)
     _gather(filtered, squares.hidden, np.float32(limit), places)
-    order = places[np.argsort(-filtered.reshape(-1)[places], kind="stable")]
+    order = places[np.argsort(-sharp.reshape(-1)[places], kind="stable")]
     labels = np.zeros(filtered.shape, np.int32)
     owner, blended = np.empty(order.size + 1, np.int64), np.zeros(order.size + 1, np.bool_)
     n = _grow(filtered, squares.full, order, labels, (stands_out * stands_out, contrast, photon_factor), owner, blended)
@@ -154,7 +156,7 @@ def _gather(
 
 @compiled
 def _grow(  # noqa: PLR0917 - compiled functions take their arguments by position
-    filtered: NDArray[np.float32],
+    sharp: NDArray[np.float32],
     full: NDArray[np.bool_],
     order: NDArray[np.int64],
     labels: NDArray[np.int32],
@@ -167,35 +169,35 @@ def _grow(  # noqa: PLR0917 - compiled functions take their arguments by positio
     `owner` tells which region took each one in, itself when none did, in the end without a chain. Regions that touch are
     islands: `island` leads to the region with the highest peak of all that are joined.
     """
-    ny, nx = filtered.shape
+    ny, nx = sharp.shape
     island = np.empty_like(owner)
     peaks = np.empty(owner.size)
     n = 0
     for place in order:
         y, x = place // nx, place % nx
-        best = _brightest_neighbour(filtered, labels, y, x)
+        best = _brightest_neighbour(sharp, labels, y, x)
         if best == 0:
             n += 1
-            labels[y, x], owner[n], island[n], peaks[n] = n, n, n, filtered[y, x]
+            labels[y, x], owner[n], island[n], peaks[n] = n, n, n, sharp[y, x]
             continue
         labels[y, x] = best
         for v in range(max(0, y - 1), min(ny, y + 2)):
             for u in range(max(0, x - 1), min(nx, x + 2)):
                 if labels[v, u] > 0:
-                    _meet(labels[v, u], best, filtered[y, x], full[y, x], needed, owner, island, peaks, blended)
+                    _meet(labels[v, u], best, sharp[y, x], full[y, x], needed, owner, island, peaks, blended)
     for region in range(1, n + 1):
         owner[region] = _root(owner, region)
     return n
 
 
 @compiled
-def _brightest_neighbour(filtered: NDArray[np.float32], labels: NDArray[np.int32], y: int, x: int) -> int:
+def _brightest_neighbour(sharp: NDArray[np.float32], labels: NDArray[np.int32], y: int, x: int) -> int:
     """Label of the brightest neighbour that has one, 0 for none."""
     best, brightest = 0, np.float32(-np.inf)
-    for v in range(max(0, y - 1), min(filtered.shape[0], y + 2)):
-        for u in range(max(0, x - 1), min(filtered.shape[1], x + 2)):
-            if labels[v, u] > 0 and filtered[v, u] > brightest:
-                best, brightest = labels[v, u], filtered[v, u]
+    for v in range(max(0, y - 1), min(sharp.shape[0], y + 2)):
+        for u in range(max(0, x - 1), min(sharp.shape[1], x + 2)):
+            if labels[v, u] > 0 and sharp[v, u] > brightest:
+                best, brightest = labels[v, u], sharp[v, u]
     return best
 
 
@@ -220,7 +222,7 @@ def _meet(  # noqa: PLR0917 - as above
         high, low, touching = low, high, other
     island[low] = high
     squared, contrast, photons = needed
-    least = max(math.sqrt(squared + photons * max(saddle, 0.0)), contrast * peaks[high])
+    least = max(math.sqrt(squared + photons * max(saddle, 0.0)), contrast * saddle)
     if full or peaks[low] - saddle < least:
         owner[low] = _root(owner, touching)
     else:

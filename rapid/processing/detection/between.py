@@ -1,0 +1,84 @@
+"""The sky between the sources: what a map made of all pixels is wrong by where the field is crowded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+
+from rapid.processing.detection.squares import Squares
+from rapid.processing.statistics import clipped
+
+__all__ = ["Between", "sky_between"]
+
+_REACH: Final = 3.5
+"""Distance from what is bright in standard deviations of a star: there a star has lost nine tenths of its light, and in a
+field of 30 stars in a square arcmin a tenth of the sky is still left at 2.5 arcsec of seeing."""
+
+_ENOUGH: Final = 400
+_ENOUGH_OF_ALL: Final = 0.01
+"""Squares that must be left for the answer to be better than the map."""
+
+_SAMPLE: Final = 300_000
+_MEDIAN_LOSS: Final = math.sqrt(math.pi / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What the sky is above its map, its noise, both per pixel [electron], and the squares of ``side`` it is not seen in."""
+
+    offset: float
+    noise: float
+    taken: NDArray[np.bool_]
+    side: int
+
+    def excess(self, filtered: NDArray[np.float32], side: int, expected: float) -> float:
+        """Return how much more the sky of a filtered image in squares of `side` scatters than `expected`, at least 1.
+
+        Rows have a noise of their own from their overscan, and a filter sums it up.
+        """
+        step = max(1, math.isqrt(filtered.size // _SAMPLE))
+        rows, columns = (
+            np.minimum(np.arange(0, n, step) * side // self.side, m - 1)
+            for n, m in zip(filtered.shape, self.taken.shape, strict=True)
+        )
+        free = filtered[::step, ::step][~self.taken[np.ix_(rows, columns)]]
+        if free.size < _ENOUGH:
+            return 1.0
+        return max(1.0, clipped(free).sigma / expected)
+
+
+def sky_between(squares: Squares, bright: NDArray[np.bool_], *, width: float, noise: float) -> Between:
+    """Measure what the sky is above its map, and its noise, both per pixel [electron], away from all that is bright.
+
+    Parameters
+    ----------
+    squares
+        Light above the map.
+    bright
+        Squares with a source in them, same shape.
+    width
+        Standard deviation of a star [pixel].
+    noise
+        That of the map [electron], which is kept when it is the smaller one: faint stars only ever add to it.
+
+    Returns
+    -------
+    Between
+        The offset is 0 and the noise `noise` when hardly anything of the sky is left, and an offset that is not a
+        significant one is 0.
+    """
+    reach = max(1, round(_REACH * width / squares.side))
+    taken = maximum_filter((bright | squares.hidden).view(np.uint8), 2 * reach + 1) > 0
+    free = squares.light[~taken]
+    if free.size < max(_ENOUGH, _ENOUGH_OF_ALL * taken.size):
+        return Between(0.0, noise, taken, squares.side)
+    seen = clipped(free)
+    chance = _MEDIAN_LOSS * seen.sigma / math.sqrt(free.size)
+    offset = seen.median / squares.side**2 if abs(seen.median) > 3 * chance else 0.0
+    measured = seen.sigma / squares.side
+    return Between(offset, measured if 0 < measured < noise else noise, taken, squares.side)
