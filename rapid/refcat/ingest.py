@@ -149,10 +149,11 @@ def _share_out(stars: References, level: int, index: int, parts: Path) -> None:
     pixels = _pixels(stars, level)
     order = np.argsort(pixels, kind="stable")
     numbers, starts = np.unique(pixels[order], return_index=True)
-    for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True):
+    ends = [*starts[1:], len(order)][: len(starts)]
+    for number, start, end in zip(numbers.tolist(), starts, ends, strict=True):
         folder = parts / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{index:06d}").write_bytes(encode_shard(stars.chosen(rows)))
+        (folder / f"{index:06d}").write_bytes(encode_shard(stars.chosen(order[start:end])))
 
 
 def _assemble(parts: Path, whole: Path, *, level: int, name: str, origins: tuple[Origin, ...]) -> Ingested:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from rapid.errors import BadFile
+from rapid.errors import BadFile, InputError
 from rapid.processing.refcat import julian_year
 
 __all__ = ["StarTable", "read_table"]
@@ -66,7 +66,9 @@ def read_table(content: bytes, *, name: str) -> StarTable:
         if plain.lstrip().startswith(b"{"):
             return _truth(plain, name)
         return StarTable(name, "CSV", _arrow_columns(_csv(plain)))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except BadFile:
+        raise
+    except (InputError, pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFile("the table cannot be read", subject=name, expected=_EXPECTED, found=said) from error
 

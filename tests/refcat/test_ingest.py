@@ -94,6 +94,15 @@ def test_brightest_stars_come_first(tables: list[Path], tmp_path: Path) -> None:
         assert np.all(np.diff(catalogue.shard(pixel).magnitudes["r"]) >= 0.0)
 
 
+def test_a_table_without_stars_does_no_harm(tables: list[Path], tmp_path: Path) -> None:
+    bias = tmp_path / "in" / "bias.json"
+    bias.write_text(json.dumps({"stars": [], "begin_tai": "2026-01-01T00:00:00", "filter": "empty_1"}))
+    made = ingest([bias, *tables], tmp_path / "out").manifest
+    assert [origin.rows for origin in made.origins] == [0, 700, 600]
+    assert made.rows == 1200
+    assert made.bands == ("g", "r")
+
+
 def test_close_doubles_stay_two(tmp_path: Path) -> None:
     table = write_csv(tmp_path / "pair.csv", np.array([10.0, 10.0]), np.array([0.0, 0.5 / 3600.0]))
     made = ingest([table], tmp_path / "out")

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.errors import InputError
+
 __all__ = ["in_polygon", "julian_year", "julian_year_of_mjd", "moved", "separation", "unit_vectors"]
 
 Values = NDArray[np.float64]
@@ -22,8 +24,16 @@ def julian_year(tai: str) -> float:
     """Return the epoch of an ISO 8601 time in TAI, as a Julian year: 2000.0 is 2000-01-01T12:00.
 
     The half minute between TAI and the TT (or TCB) of catalogues moves no star by a microarcsecond and is left out.
+
+    Raises
+    ------
+    InputError
+        If it is no such time, or one with a zone.
     """
-    return 2000.0 + (datetime.fromisoformat(tai) - _J2000).total_seconds() / (86400.0 * _DAYS)
+    try:
+        return 2000.0 + (datetime.fromisoformat(tai) - _J2000).total_seconds() / (86400.0 * _DAYS)
+    except (ValueError, TypeError) as error:
+        raise InputError("not a time", expected="ISO 8601 in TAI without a zone", found=repr(tai)) from error
 
 
 def julian_year_of_mjd(mjd: Values) -> Values:

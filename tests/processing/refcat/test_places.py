@@ -10,6 +10,7 @@ from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapid.errors import InputError
 from rapid.processing.refcat.places import in_polygon, julian_year, julian_year_of_mjd, moved, separation
 
 RA = st.floats(0.0, 360.0, exclude_max=True)
@@ -21,6 +22,12 @@ def test_epochs_are_those_of_astropy(time: str) -> None:
     expected = Time(time, scale="tai")
     assert julian_year(time) == pytest.approx(expected.jyear, abs=2e-6)
     assert julian_year_of_mjd(np.array([expected.tai.mjd]))[0] == pytest.approx(expected.jyear, abs=2e-6)
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-03-15T04:05:06Z", "2026-13-01T00:00:00"])
+def test_what_is_no_time_is_refused(time: str) -> None:
+    with pytest.raises(InputError, match=f"not a time; expected ISO 8601 in TAI without a zone; found '{time}'"):
+        julian_year(time)
 
 
 def test_gaia_dr3_is_of_2016() -> None:
