@@ -98,7 +98,9 @@ def test_real_guider_files_are_told_apart(shared_data: Path, file: str, count: i
         ("comcamsim/CC_S_20240404_000780_R22_S01.fits", None),
     ],
 )
-def test_raws_of_other_cameras_are_read_and_studied(shared_data: Path, file: str, detector: tuple[str, str, int] | None) -> None:
+def test_raws_of_other_cameras_are_read_and_studied(
+    shared_data: Path, file: str, detector: tuple[str, str, int] | None
+) -> None:
     path = shared_data / "obs_lsst_raws" / file
     raw = read_raw(path, name=path.name)
     with fits.open(path) as hdus:
