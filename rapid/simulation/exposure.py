@@ -79,7 +79,7 @@ class DetectorReadout:
         return ExposureFiles(
             fits=_cut(body, self.observation, detector),
             sidecar=json_bytes(sidecar(cards, head.sums)),
-            truth=json_bytes(self.truth()),
+            truth=json_bytes(self.truth(), indent=1 if detector.instrument == "LATISS" else None),
         )
 
 

@@ -18,25 +18,21 @@ def bloom(charge: NDArray[np.float32], detector: Detector) -> None:
     Charge [electron] is kept, but for what reaches the end of the amplifier's columns and is lost there.
     """
     for amplifier in detector.amplifiers:
-        _spill(charge[amplifier.bbox.slices], full_well(amplifier))
+        part, well = charge[amplifier.bbox.slices], full_well(amplifier)
+        _spill(part, np.flatnonzero(part.max(axis=0, initial=0.0) > well), well)
 
 
 @compiled
-def _spill(charge: NDArray[np.float32], well: float) -> None:
-    ny, nx = charge.shape
-    full = np.zeros(nx, dtype=np.bool_)
-    for y in range(ny):
-        for x in range(nx):
-            if charge[y, x] > well:
-                full[x] = True
+def _spill(charge: NDArray[np.float32], full: NDArray[np.int64], well: float) -> None:
+    """Let the columns spill that have a full pixel."""
+    ny = charge.shape[0]
     excess = np.empty(ny)
-    for x in range(nx):
-        if full[x]:
-            for y in range(ny):
-                excess[y] = max(float(charge[y, x]) - well, 0.0)
-                charge[y, x] -= np.float32(excess[y])
-            _carry(charge, excess, x, 1, well)
-            _carry(charge, excess, x, -1, well)
+    for x in full:
+        for y in range(ny):
+            excess[y] = max(float(charge[y, x]) - well, 0.0)
+            charge[y, x] -= np.float32(excess[y])
+        _carry(charge, excess, x, 1, well)
+        _carry(charge, excess, x, -1, well)
 
 
 @compiled

@@ -20,8 +20,9 @@ _FAINTEST = 0.02  # electron a pixel: a disc is drawn out to where it falls belo
 _SMALLEST, _LARGEST = 12, 900  # pixels, limits of the radius out to which a disc is drawn
 _OUT_OF_FOCUS = 2.0  # pixels of donut below which it does not show
 _OVERSAMPLING = 2
+_FAINTEST_INTEGRATED = 0.1  # likewise, where the sky gives hundreds of electrons a pixel
 _CORE = (
-    3.0  # Moffat radii out to which the light is integrated over each pixel; beyond, its value at the centre is as good
+    2.0  # Moffat radii out to which the light is integrated over each pixel; beyond, the value at its centre will do
 )
 
 
@@ -112,7 +113,8 @@ def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf, *, sh
         _draw_kernel(image, x, y, flux, _defocused(psf), _OVERSAMPLING)
         return
     scale, norm, axes = _profiles(psf, shapes, len(x))
-    radii = np.clip(_reach(flux * norm, scale, psf.beta), _SMALLEST, _LARGEST)
+    faintest = _FAINTEST_INTEGRATED if psf.integrated else _FAINTEST
+    radii = np.clip(_reach(flux * norm, scale, psf.beta, faintest), _SMALLEST, _LARGEST)
     if psf.integrated:
         nodes, weights = np.polynomial.legendre.leggauss(3 if psf.fwhm < 4.0 else 2)
         _draw_integrated(image, x, y, flux * norm, radii, axes, psf.beta, 0.5 * nodes, 0.5 * weights)
@@ -135,9 +137,9 @@ def _profiles(psf: Psf, shapes: Shapes | None, n: int) -> tuple[Values, Values, 
     return scale, (psf.beta - 1.0) / (np.pi * scale**2), axes
 
 
-def _reach(peaks: Values, scale: Values, beta: float) -> Values:
+def _reach(peaks: Values, scale: Values, beta: float, faintest: float) -> Values:
     """Radius [pixel] at which the disc of a star falls to the faintest light that is drawn."""
-    ratio = np.maximum(peaks / _FAINTEST, 1.0)
+    ratio = np.maximum(peaks / faintest, 1.0)
     return np.asarray(scale * np.sqrt(ratio ** (1.0 / beta) - 1.0) + 1.0)
 
 
@@ -185,15 +187,27 @@ def _draw_integrated(  # noqa: PLR0917 - as above
                 dx, dy = i - x, j - y
                 r2 = a * dx * dx + b * dx * dy + c * dy * dy
                 if r2 > _CORE * _CORE:
-                    image[j, i] += np.float32(peak * (1.0 + r2) ** -beta)
+                    image[j, i] += np.float32(peak * _falloff(1.0 + r2, beta))
                     continue
                 total = 0.0
                 for v in range(len(nodes)):
                     for u in range(len(nodes)):
                         du, dv = dx + nodes[u], dy + nodes[v]
                         r2 = a * du * du + b * du * dv + c * dv * dv
-                        total += weights[u] * weights[v] * (1.0 + r2) ** -beta
+                        total += weights[u] * weights[v] * _falloff(1.0 + r2, beta)
                 image[j, i] += np.float32(peak * total)
+
+
+@compiled
+def _falloff(base: float, beta: float) -> float:
+    """Raise to -beta; without a logarithm where beta is a multiple of a half, as it mostly is."""
+    twice = int(2.0 * beta + 0.5)
+    if abs(2.0 * beta - twice) > 1e-12:
+        return base**-beta
+    power = np.sqrt(base) if twice % 2 else 1.0
+    for _ in range(twice // 2):
+        power *= base
+    return 1.0 / power
 
 
 @lru_cache(maxsize=2)

@@ -142,6 +142,49 @@ def test_a_wrong_field_is_named(tmp_path: Path, sequence: str, complaint: str) -
     assert complaint in refusal(tmp_path, f"{HEAD}  - {sequence}\n")
 
 
+LSST = "instrument: LSSTCam\n" + HEAD
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            LSST + "  - {kind: flat, count: 1, exposure_time: 1, level: 9, filter: SDSSr_65mm}\n",
+            "sequences[0].filter: LSSTCam has no SDSSr_65mm; it has u_24, g_6, r_57",
+        ),
+        (
+            HEAD + "  - {kind: bias, count: 1}\n  - {kind: flat, count: 1, exposure_time: 1, level: 9, filter: r_57}\n",
+            "sequences[1].filter: LATISS has no r_57; it has",
+        ),
+        (
+            LSST + f"  - {{kind: spectrum, count: 1, exposure_time: 1, filter: r_57, target: {STAR}}}\n",
+            "sequences[0].kind: LSSTCam has no disperser",
+        ),
+        (
+            LSST + "  - {kind: bias, count: 1, incidents: [{kind: missing_detector, detector: R22_S33}]}\n",
+            "LSSTCam has no such detector; expected R01_S00 ... R44_SW1; found 'R22_S33'",
+        ),
+        (
+            "detectors: [R22_S11]\n" + HEAD + "  - {kind: bias, count: 1}\n",
+            "LATISS has no such detector; expected R00_S00; found 'R22_S11'",
+        ),
+        (
+            "effects: {crosstalk: 2}\n" + HEAD + "  - {kind: bias, count: 1}\n",
+            "effects.crosstalk: Input should be less than or equal to 0.01; found 2",
+        ),
+    ],
+)
+def test_a_plan_is_held_to_its_camera(tmp_path: Path, text: str, complaint: str) -> None:
+    assert complaint in refusal(tmp_path, text)
+
+
+def test_the_night_of_lsstcam_has_what_goes_wrong_with_detectors() -> None:
+    plan = builtin_plan("lsstcam")
+    incidents = {incident.kind for exposure in plan.exposures() for incident in exposure.incidents}
+    assert incidents == {"missing_detector", "dead_amplifier", "dead_detector", "clouds", "truncated_file"}
+    assert {exposure.filter for exposure in plan.exposures() if exposure.kind == "bias"} == {"r_57"}
+
+
 def test_every_wrong_field_is_named(tmp_path: Path) -> None:
     message = refusal(tmp_path, f"{HEAD}  - {{kind: bias, count: -1}}\n  - {{kind: dark, count: 1}}\ncolour: red\n")
     assert [line.split(": ")[1] for line in message.splitlines()] == [
