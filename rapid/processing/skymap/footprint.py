@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rapid.errors import InputError
 
-__all__ = ["MAX_ORDER", "check_footprint", "check_order", "cover", "pixel_size"]
+__all__ = ["MAX_ORDER", "check_footprint", "check_order", "cover", "cover_all", "pixel_size"]
 
 MAX_ORDER: Final = 26
 """Pixels of 3 milliarcsec: beyond, numbers of pixels leave the range in which the library is exact."""
@@ -40,9 +40,13 @@ def cover(corners: ArrayLike, order: int) -> NDArray[np.int64]:
     InputError
         If it is not such a polygon, or the order is impossible.
     """
-    vertices = check_footprint(corners)
+    return cover_all(check_footprint(corners)[None], order)[0]
+
+
+def cover_all(footprints: NDArray[np.float64], order: int) -> list[NDArray[np.int64]]:
+    """Return the pixels of each of many footprints that were checked, shape (n, corners, 2)."""
     nside = 2 ** check_order(order)
-    return np.asarray(hpgeom.query_polygon(nside, vertices[:, 0], vertices[:, 1], nest=True), np.int64)
+    return [np.asarray(hpgeom.query_polygon_vec(nside, corners), np.int64) for corners in _vectors(footprints)]
 
 
 def check_order(order: int) -> int:
@@ -53,15 +57,26 @@ def check_order(order: int) -> int:
 
 
 def check_footprint(corners: ArrayLike) -> NDArray[np.float64]:
-    """Return a footprint as an array of shape (n, 2) with ra from 0 to 360, or raise `InputError` if it is none."""
+    """Return a footprint as an array of shape (n, 2) with ra from 0 to 360, or raise `InputError` if it is none.
+
+    Many footprints of as many corners are checked at once, shape (..., n, 2).
+    """
     vertices = np.array(corners, np.float64)
-    if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+    if vertices.ndim < 2 or vertices.shape[-1] != 2 or vertices.shape[-2] < 3:
         raise InputError("not a footprint", expected="three corners or more (ra, dec)", found=f"shape {vertices.shape}")
-    if not np.isfinite(vertices).all() or (np.abs(vertices[:, 1]) > 90).any():
-        raise InputError("a corner is off the sphere", expected="finite degrees", found=str(vertices.tolist()))
-    vertices[:, 0] %= 360.0
-    vertices[vertices[:, 0] == 360.0, 0] = 0.0  # what is a little below 0 wraps to 360 itself
-    _check_shape(vertices)
+    off = ~np.isfinite(vertices).all((-2, -1)) | (np.abs(vertices[..., 1]) > 90).any(-1)
+    _refuse(vertices, np.asarray(off), "a corner is off the sphere", "finite degrees")
+    vertices[..., 0] %= 360.0
+    vertices[..., 0][vertices[..., 0] == 360.0] = 0.0  # what is a little below 0 wraps to 360 itself
+    points = _vectors(vertices)
+    centre = points.mean(-2, keepdims=True)
+    nearest = (points * centre).sum(-1).min(-1)
+    wide = nearest <= _LARGEST * np.linalg.norm(centre, axis=-1)[..., 0]
+    _refuse(vertices, wide, "a footprint larger than any detector", "up to 40 degrees")
+    edges = np.cross(points, np.roll(points, -1, axis=-2))
+    turns = (edges * np.roll(points, -2, axis=-2)).sum(-1)
+    bent = ~((turns > _SMALLEST).all(-1) | (turns < -_SMALLEST).all(-1))
+    _refuse(vertices, bent, "a footprint that is not convex", "corners in order round a polygon")
     return vertices
 
 
@@ -70,19 +85,13 @@ def pixel_size(order: int) -> float:
     return float(3600.0 * hpgeom.nside_to_resolution(2 ** check_order(order)))
 
 
-def _check_shape(vertices: NDArray[np.float64]) -> None:
-    """Refuse what is huge, of no area, or not convex."""
-    points = hpgeom.angle_to_vector(vertices[:, 0], vertices[:, 1])
-    points = np.stack(points, axis=-1) if isinstance(points, tuple) else points
-    centre = points.mean(0)
-    length = np.linalg.norm(centre)
-    if length == 0 or (points @ (centre / length)).min() < _LARGEST:
-        raise InputError(
-            "a footprint larger than any detector", expected="up to 40 degrees", found=str(vertices.tolist())
-        )
-    edges = np.cross(points, np.roll(points, -1, axis=0))
-    turns = np.einsum("ij,ij->i", edges, np.roll(points, -2, axis=0))
-    if not ((turns > _SMALLEST).all() or (turns < -_SMALLEST).all()):
-        raise InputError(
-            "a footprint that is not convex", expected="corners in order round a polygon", found=str(vertices.tolist())
-        )
+def _refuse(vertices: NDArray[np.float64], bad: NDArray[np.bool_], what: str, expected: str) -> None:
+    """Raise for the first footprint that is bad."""
+    if bad.any():
+        first = vertices.reshape(-1, *vertices.shape[-2:])[int(np.argmax(bad))]
+        raise InputError(what, expected=expected, found=str(first.tolist()))
+
+
+def _vectors(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+    ra, dec = np.radians(vertices[..., 0]), np.radians(vertices[..., 1])
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)

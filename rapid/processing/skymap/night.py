@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rapid.errors import InputError
-from rapid.processing.skymap.footprint import check_footprint, check_order, cover
+from rapid.processing.skymap.footprint import check_footprint, check_order, cover_all
 
 __all__ = ["Contribution", "NightCoverage"]
 
@@ -52,11 +52,8 @@ class Contribution:
             raise InputError("not the footprint of a detector", expected="four corners", found=str(len(corners)))
         corners.flags.writeable = False
         object.__setattr__(self, "footprint", corners)
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
-            raise InputError("an impossible exposure time", expected="seconds", found=str(self.seconds))
-        for name in ("effective_time", "seeing"):
-            if getattr(self, name) < 0 or math.isinf(getattr(self, name)):
-                raise InputError(f"an impossible {name}", expected="0 or more", found=str(getattr(self, name)))
+        for name in ("seconds", "effective_time", "seeing"):
+            _check_numbers(name, np.array([getattr(self, name)], np.float64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,24 +107,37 @@ class NightCoverage:
     @classmethod
     def of(cls, contributions: Iterable[Contribution], order: int) -> Self:
         """Make the coverage of some contributions, in pixels of an order (10 is 3.4 arcmin)."""
-        return cls._of(list(contributions), check_order(order)).merged()
+        items = list(contributions)
+        columns = {name: np.array([getattr(item, name) for item in items]) for name in _COLUMNS}
+        return cls.of_columns(columns, order)
 
     @classmethod
-    def _of(cls, items: list[Contribution], order: int) -> Self:
-        covered = [cover(item.footprint, order) for item in items]
+    def of_columns(cls, columns: Mapping[str, NDArray[Any]], order: int) -> Self:
+        """Make the coverage of contributions in columns, named as the attributes of `Contribution`.
+
+        Raises
+        ------
+        InputError
+            If one is impossible.
+        """
+        footprint = np.asarray(columns["footprint"], np.float64).reshape(-1, 4, 2)
+        footprint = check_footprint(footprint)
+        for name in ("seconds", "effective_time", "seeing"):
+            _check_numbers(name, np.asarray(columns[name], np.float64))
+        covered = cover_all(footprint, check_order(order))
         return cls(
             order=order,
-            exposure_id=np.array([item.exposure_id for item in items], np.int64),
-            detector=np.array([item.detector for item in items], np.int64),
-            revision=np.array([item.revision for item in items], np.int64),
-            band=np.array([item.band for item in items], np.str_),
-            seconds=np.array([item.seconds for item in items], np.float64),
-            effective_time=np.array([item.effective_time for item in items], np.float64),
-            seeing=np.array([item.seeing for item in items], np.float64),
-            footprint=np.array([item.footprint for item in items], np.float64).reshape(-1, 4, 2),
+            exposure_id=np.asarray(columns["exposure_id"], np.int64),
+            detector=np.asarray(columns["detector"], np.int64),
+            revision=np.asarray(columns["revision"], np.int64),
+            band=np.asarray(columns["band"], np.str_),
+            seconds=np.asarray(columns["seconds"], np.float64),
+            effective_time=np.asarray(columns["effective_time"], np.float64),
+            seeing=np.asarray(columns["seeing"], np.float64),
+            footprint=footprint,
             starts=np.concatenate([[0], np.cumsum([len(pixels) for pixels in covered])]).astype(np.int64),
             pixels=np.concatenate([np.zeros(0, np.int64), *covered]),
-        )
+        ).merged()
 
     def merged(self, *others: Self) -> Self:
         """Return the union of this and others.
@@ -186,3 +196,10 @@ def _winners(night: NightCoverage) -> NDArray[np.int64]:
     last = np.ones(len(order), np.bool_)
     last[:-1] = (pairs[:, 1:] != pairs[:, :-1]).any(0)
     return np.asarray(order[last], np.int64)
+
+
+def _check_numbers(name: str, values: NDArray[np.float64]) -> None:
+    """Refuse what is negative or infinite; only the exposure time has to be known."""
+    bad = (values < 0) | np.isinf(values) | (np.isnan(values) & (name == "seconds"))
+    if bad.any():
+        raise InputError(f"impossible {name}", expected="a number, 0 or more", found=str(values[bad][0]))

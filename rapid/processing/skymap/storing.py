@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rapid.errors import BadFile, InputError
 from rapid.processing.catalogue import Column, Schema, read_parquet, write_parquet
-from rapid.processing.skymap.night import Contribution, NightCoverage
+from rapid.processing.skymap.night import NightCoverage
 
 __all__ = ["COVERAGE", "decode_night", "encode_night"]
 
@@ -64,14 +64,13 @@ def decode_night(content: bytes, *, subject: str = "") -> NightCoverage:
     order = COVERAGE.check(table, subject=subject).get("order")
     if type(order) is not int:
         raise BadFile("no order of HEALPix pixels", subject=subject, expected="an integer", found=repr(order)[:80])
+    names = ("exposure_id", "detector", "revision", "seconds")
+    columns = {name: table[name].to_numpy() for name in names} | {"band": np.array(table["band"].to_pylist(), np.str_)}
+    for name in ("effective_time", "seeing"):
+        columns[name] = table[name].fill_null(math.nan).to_numpy()
+    corners = [table[f"{axis}_{corner}"].to_numpy() for corner in range(4) for axis in ("ra", "dec")]
+    columns["footprint"] = np.stack(corners, axis=-1)
     try:
-        return NightCoverage.of([_contribution(row) for row in table.to_pylist()], order)
+        return NightCoverage.of_columns(columns, order)
     except InputError as error:
         raise BadFile("an impossible row", subject=subject, expected="a contribution", found=str(error)) from error
-
-
-def _contribution(row: dict[str, object]) -> Contribution:
-    known = {name: math.nan if row[name] is None else row[name] for name in ("effective_time", "seeing")}
-    plain = {name: row[name] for name in ("exposure_id", "detector", "revision", "band", "seconds")}
-    corners = np.array([(row[f"ra_{corner}"], row[f"dec_{corner}"]) for corner in range(4)], np.float64)
-    return Contribution(**plain, **known, footprint=corners)  # type: ignore[arg-type]

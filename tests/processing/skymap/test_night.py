@@ -98,10 +98,10 @@ def test_it_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seconds": -1.0}, "an impossible exposure time; expected seconds; found -1.0"),
-        ({"seconds": math.nan}, "an impossible exposure time"),
-        ({"seeing": -0.1}, "an impossible seeing; expected 0 or more; found -0.1"),
-        ({"effective_time": math.inf}, "an impossible effective_time"),
+        ({"seconds": -1.0}, "impossible seconds; expected a number, 0 or more; found -1.0"),
+        ({"seconds": math.nan}, "impossible seconds; .* found nan"),
+        ({"seeing": -0.1}, "impossible seeing; expected a number, 0 or more; found -0.1"),
+        ({"effective_time": math.inf}, "impossible effective_time"),
         ({"footprint": square(0.0, 0.0)[:3]}, "not the footprint of a detector; expected four corners; found 3"),
         ({"footprint": square(0.0, 95.0)}, "a corner is off the sphere"),
     ],
@@ -145,7 +145,7 @@ def stored(notes: dict[str, object] | None = None, **columns: object) -> bytes:
         (stored({"order": "ten"}), "no order of HEALPix pixels; expected an integer; found 'ten'"),
         (stored({"order": True}), "no order of HEALPix pixels"),
         (stored({"order": 99}), "an impossible row; .* found no order of HEALPix pixels; expected 0 to 26; found 99"),
-        (stored(seconds=-3.0), "an impossible row; expected a contribution; found an impossible exposure time"),
+        (stored(seconds=-3.0), "an impossible row; expected a contribution; found impossible seconds"),
         (stored(dec_2=91.0), "an impossible row; .* a corner is off the sphere"),
         (stored({"schema": "rapid sources"}), "not the table that is wanted; expected 'rapid coverage' of version 1"),
     ],
