@@ -111,6 +111,23 @@ def test_a_quarter_turn_is_exact_and_others_are_turned_too() -> None:
     np.testing.assert_allclose((x - one.offset[0], y - one.offset[1]), (np.cos(np.pi / 6), 0.5))
 
 
+def test_a_step_on_every_detector_is_a_step_turned_by_its_yaw() -> None:
+    for one in LSSTCAM:
+        x, y = pixel_to_focal_plane((1000.0, 1100.0, 1000.0), (500.0, 500.0, 600.0), one)
+        cos, sin = np.cos(np.radians(one.yaw)), np.sin(np.radians(one.yaw))
+        np.testing.assert_allclose((x[1] - x[0], y[1] - y[0]), (cos, sin), atol=1e-9, err_msg=one.name)
+        np.testing.assert_allclose((x[2] - x[0], y[2] - y[0]), (-sin, cos), atol=1e-9, err_msg=one.name)
+        back = focal_plane_to_pixel(x, y, one)
+        np.testing.assert_allclose(back, ((1000.0, 1100.0, 1000.0), (500.0, 500.0, 600.0)), atol=1e-8, err_msg=one.name)
+
+
+def test_corners_are_the_outline_of_the_pixels() -> None:
+    corners = focal_plane_corners(detector("LSSTCam", "R22_S11"))
+    np.testing.assert_allclose(corners, ((-20.48, -20.02), (20.48, -20.02), (20.48, 20.02), (-20.48, 20.02)), atol=1e-9)
+    turned = focal_plane_corners(detector("LSSTCam", "R40_SG1"))
+    np.testing.assert_allclose(np.ptp(turned, axis=0), (40.0, 40.72), atol=1e-9)
+
+
 @settings(max_examples=100, deadline=None)
 @given(number=st.integers(0, 204), x=st.floats(-500, 4600), y=st.floats(-500, 4600))
 def test_through_the_optics_and_back(number: int, x: float, y: float) -> None:
