@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from rapid.processing.astrometry.voting import vote
 from rapid.processing.frame import RawDetector, Study
 from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
@@ -28,6 +29,7 @@ def warm() -> Study:
     decode_tiles(
         np.frombuffer(_TILE, np.uint8), np.zeros(1, np.int64), np.full(1, 5), np.empty((1, 32), np.int32), block=32
     )
+    vote(np.zeros((1, 2)), np.zeros((1, 2)), lever=(0.0, 0.0), reach=1.0, turn=0.0, keep=1)
     raw = _sky()
     info = translate(raw.header, name=raw.name)
     return measure(calibrate(raw, info, next(iter(detectors(info.instrument).values()))))

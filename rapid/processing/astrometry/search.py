@@ -28,7 +28,7 @@ _TRIALS_OF_A_CELL: Final = 1000.0
 """Places tried within a cell one radius wide by adjusting the fit and by choosing among radii and depths. With it the chance is
 that which 1500 random skies show: solutions with 10**-3 come about once in a thousand."""
 
-_DEPTHS: Final = ((60, 1.5), (150, 2.5), (400, 6.0))
+_DEPTHS: Final = ((60, 1.5), (150, 2.5), (300, 4.0))
 """Brightest detections looked at, and reference stars for each of them in the same area. Depths of detections and catalogue
 need not agree: a catalogue may lack the brightest stars, and the brightest detections need not be stars."""
 

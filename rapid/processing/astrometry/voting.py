@@ -55,12 +55,13 @@ def vote(
     angles = _angles(turn, radius)
     slack = 0.0 if len(angles) == 1 else 0.5 * (angles[1] - angles[0]) * float(np.hypot(*lever))
     size = int(np.ceil((reach + slack) / CELL)) * 2 + 3
+    in_order = references[np.argsort(references[:, 0], kind="stable")]
     found: list[Candidate] = []
     for angle in angles:
         turned = detections @ rotation(angle).T
         moved = rotation(angle) @ np.asarray(lever) - lever
         corner = moved - 0.5 * size * CELL
-        counts = _count(turned, references, corner, CELL, np.zeros((size, size), dtype=np.int32))
+        counts = _count(turned, in_order, corner, CELL, np.zeros((size, size), dtype=np.int32))
         for votes, row, column in _peaks(counts, keep).tolist():
             shift = corner + CELL * (np.array([column, row]) + 0.5)
             found.append(Candidate((float(shift[0]), float(shift[1])), float(angle), votes))
@@ -76,12 +77,15 @@ def _angles(turn: float, radius: float) -> Values:
 def _count(
     detections: Values, references: Values, corner: Values, cell: float, counts: NDArray[np.int32]
 ) -> NDArray[np.int32]:
+    """Count shifts from detections to reference stars, which are in order of their first coordinate."""
     size = counts.shape[0]
+    first = references[:, 0].copy()
+    per_arcsec = 1.0 / cell
     for i in range(len(detections)):
         x0, y0 = detections[i, 0] + corner[0], detections[i, 1] + corner[1]
-        for j in range(len(references)):
-            column, row = (references[j, 0] - x0) / cell, (references[j, 1] - y0) / cell
-            if 0.0 <= column < size and 0.0 <= row < size:
+        for j in range(np.searchsorted(first, x0), np.searchsorted(first, x0 + size * cell)):
+            column, row = (first[j] - x0) * per_arcsec, (references[j, 1] - y0) * per_arcsec
+            if column < size and 0.0 <= row < size:
                 counts[int(row), int(column)] += 1
     return counts
 
