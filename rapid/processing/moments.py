@@ -34,7 +34,8 @@ class Moments:
     """Adaptive moments of sources; every column has one entry a source, NaN where nothing converged.
 
     ``x``, ``y`` [pixel] and ``xx``, ``yy``, ``xy`` [square pixel] with their standard errors; ``flux`` [electron] is that
-    of the Gaussian, and ``flux_error`` what noise and photons make of it: their ratio is the signal to noise of the source.
+    of the Gaussian, and ``flux_error`` what noise and photons make of it under the weight as it is: their ratio is the signal
+    to noise of the source, while the flux itself scatters up to half as much again, since the weight is not known.
     """
 
     x: NDArray[np.float64]

@@ -10,9 +10,14 @@ import pytest
 from rapid.processing.background import background_of
 from rapid.processing.frame import Psf, Sources
 from rapid.processing.moffat import effective_width, fit_moffats
+from rapid.processing.peek import Expectation, expectation
 from rapid.processing.psf import psf_of
 from rapid.processing.sources import detect_in, no_sources
+from rapid.simulation.stars import Psf as DrawnPsf
+from rapid.simulation.stars import draw_stars
 from tests.support.frames import Field, draw, latiss
+from tests.support.stars import light_of, observed, scatter_stars
+from tests.support.studies import make_info
 
 SHAPE = (1400, 1400)
 
@@ -86,3 +91,60 @@ def test_the_effective_width_of_a_gaussian_is_its_fwhm() -> None:
     beta = 5000.0
     alpha = 10 / (2 * math.sqrt(2 ** (1 / beta) - 1))
     assert effective_width(alpha, beta) == pytest.approx(10, rel=1e-3)
+
+
+@pytest.mark.parametrize("fwhm", [2.5, 3.0, 4.0])
+def test_narrow_stars_are_as_wide_as_before_the_pixels(fwhm: float) -> None:
+    stars = scatter_stars((700, 700), 60, fwhm, (2e4, 4e5), seed=int(10 * fwhm), e=(0.1, -0.06))
+    image = observed(light_of(stars, (700, 700), 300), seed=1)
+    none = np.zeros(image.shape, np.bool_)
+    sky = background_of(image, none)
+    found = psf_of(image, sky, detect_in(image, none, none, sky))
+    assert found.fwhm == pytest.approx(fwhm, rel=0.006)
+    assert (found.e1, found.e2) == pytest.approx((0.1, -0.06), abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ("donut", "kind"), [(0, "in_focus"), (5, "in_focus"), (14, "in_focus"), (40, "donut"), (83, "donut")]
+)
+def test_out_of_focus_the_width_is_that_at_half_maximum_and_doubted(donut: float, kind: str) -> None:
+    psf, side = DrawnPsf(10.0, 3.5, donut=donut), 1000 if donut < 30 else 1600
+    chance, places = np.random.default_rng(5), np.arange(side // 8, side, side // 4) + 0.3
+    x, y = (a.ravel() for a in np.meshgrid(places, places))
+    image = np.full((side, side), 300, np.float32)
+    draw_stars(image, x, y, 1e5 * 5 ** chance.uniform(0, 1, len(x)), psf)
+    image = chance.poisson(image).astype(np.float32)
+    none = np.zeros(image.shape, np.bool_)
+    sky = background_of(image, none)
+    found = psf_of(image, sky, detect_in(image, none, none, sky, binning=2), expected=Expectation(donut + 8.0))
+    assert found.kind == kind
+    assert found.fwhm == pytest.approx(psf.full_width() or donut, rel=0.06 if kind == "donut" else 0.02)
+    assert (found.doubt == "") == (donut < 10)
+    if kind == "donut":
+        assert found.doubt.endswith(f"pixels, {donut + 8} by the focus offset")
+
+
+def test_spectra_without_a_star_have_the_width_across() -> None:
+    chance, (rows, columns) = np.random.default_rng(3), np.indices((900, 600))
+    image = 100 + 400 * np.exp(-0.5 * ((columns - 300.4) / 4.0) ** 2) * (np.abs(rows - 450) < 350)
+    image = chance.normal(chance.poisson(image), 8).astype(np.float32)
+    none = np.zeros(image.shape, np.bool_)
+    sky = background_of(image, none)
+    sources = detect_in(image, none, none, sky, binning=2)
+    found = psf_of(image, sky, sources, expected=Expectation(dispersed=True))
+    assert found.kind == "dispersed"
+    assert found.fwhm == pytest.approx(2.3548 * 4.0, rel=0.03)
+    assert found.doubt == "no single star: width of 1 spectrum across the dispersion"
+    assert psf_of(image, sky, sources).reason == "no single unsaturated star"
+
+
+def test_what_the_header_lets_expect() -> None:
+    detector = latiss()
+    assert expectation(make_info(focus_z=0.0), detector) == Expectation(0.0, dispersed=False)
+    found = expectation(make_info(focus_z=-0.8, disperser="holo4_003"), detector)
+    assert found.donut == pytest.approx(0.8 * 41 / 18 / 0.01)
+    assert found.dispersed
+    assert expectation(make_info(focus_z=None, disperser="empty_1"), detector) == Expectation()
+    camera = expectation(make_info(instrument="LSSTCam", focus_z=1.5, disperser=""), detector)
+    assert camera.donut == pytest.approx(1.5 / 1.234 / 0.01)
+    assert not camera.dispersed
