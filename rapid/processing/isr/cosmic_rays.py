@@ -149,13 +149,17 @@ def _stands_out(image: NDArray[np.float32], limit: np.float32, out: NDArray[np.u
 def _sharp(
     image: NDArray[np.float32], bad: NDArray[np.bool_], hit: NDArray[np.bool_], places: NDArray[np.int64], sky: Sky
 ) -> NDArray[np.int64]:
-    """Return those of the places where the light is too sharp for a star."""
+    """Return those of the places where the light is too sharp for a star.
+
+    None is beside a bad pixel: the last pixel of a bleed trail is as sharp, and a track has other pixels to be found by.
+    """
     nx = image.shape[1]
     ring = np.empty(16, np.float64)
     seeds, n = np.empty(places.size, np.int64), 0
     for place in places:
         y, x = place // nx, place % nx
-        if not bad[y, x] and is_hit(image, bad, hit, y, x, sky, _STANDS_OUT, _SHARPER, ring):
+        beside = bad[y - 1, x] or bad[y, x - 1] or bad[y, x] or bad[y, x + 1] or bad[y + 1, x]
+        if not beside and is_hit(image, bad, hit, y, x, sky, _STANDS_OUT, _SHARPER, ring):
             seeds[n] = place
             n += 1
     return seeds[:n]

@@ -79,6 +79,23 @@ def test_stars_of_half_an_arcsecond_survive(fwhm: float, sky: float) -> None:
     assert found.n_pixels <= 1
 
 
+def test_bleed_trails_are_not_taken_for_tracks() -> None:
+    chance = np.random.default_rng(8)
+    image = observed(50 * stars(chance, 20, 800, 5.0) + 800, chance)
+    full = 140_000.0
+    for x in np.flatnonzero(image.max(axis=0) > full):
+        column = image[:, x]
+        excess = np.maximum(column - full, 0).sum()
+        np.minimum(column, full, out=column)
+        for y in np.argsort(np.abs(np.arange(column.size) - column.argmax()), kind="stable"):
+            taken = min(full - column[y], excess)
+            column[y] += taken
+            excess -= taken
+    saturated = image > 0.95 * full
+    assert saturated.sum() > 200
+    assert find_cosmic_rays(image, saturated).n_pixels == 0
+
+
 def test_an_empty_sky_has_none_beyond_chance() -> None:
     image = np.random.default_rng(4).normal(800, 30, (2000, 2000)).astype(np.float32)
     # four pairs a pixel, each exceeded by 5.5 standard errors in two of 10^8
