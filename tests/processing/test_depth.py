@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapid.processing.background import background_of
 from rapid.processing.depth import (
     Seen,
     effective_time,
@@ -217,3 +220,39 @@ def test_an_estimate_is_a_number_or_a_reason() -> None:
         Estimate(math.nan, math.nan)
     with pytest.raises(ValueError, match="either a value or a reason"):
         Estimate(1.0, 0.1, "but why")
+
+
+# --- a real frame whose numbers others published -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("band", "ugriz")
+def test_the_published_sky_of_sdss(shared_data: Path, band: str) -> None:
+    """Run 5754, field 280: their counts, zero point and extinction give their sky [maggie / arcsec2]."""
+    folder, i = shared_data / "onsky_images/sdss_5754_r3_0280", "ugriz".index(band)
+    field = fits.getdata(folder / "tsField-005754-3-40-0280.fit")[0]
+    counts = fits.getdata(folder / "psField-005754-3-0280.fit", 6)[0]["sky"][i] * field["gain"][i]
+    seen = replace(SEEN, exposure_time=53.907456, pixel_scale=0.396, sky=Estimate(float(counts), 1.0))
+    found = sky_brightness(sdss_zero_point(field, i), seen)
+    assert found.value == pytest.approx(-2.5 * math.log10(field["sky"][i]), abs=0.005)
+
+
+def test_the_sky_of_a_real_frame_as_we_measure_it(shared_data: Path) -> None:
+    folder = shared_data / "onsky_images/sdss_5754_r3_0280"
+    field = fits.getdata(folder / "tsField-005754-3-40-0280.fit")[0]
+    image = np.asarray(fits.getdata(folder / "fpC-005754-r3-0280.fit.gz"), np.float32)
+    gain = float(field["gain"][2])
+    sky = background_of((image - 1000) * np.float32(gain), np.zeros(image.shape, np.bool_))
+    level, noise = Estimate(sky.level, sky.level_error), Estimate(sky.noise, sky.noise_error)
+    width = Estimate(float(field["psf_width"][2]) / 0.396, 0.05)
+    seen = Seen(53.907456, 0.396, 1.2815, level, noise, width, width)
+    zero_point = sdss_zero_point(field, 2)
+    assert sky_brightness(zero_point, seen).value == pytest.approx(-2.5 * math.log10(field["sky"][2]), abs=0.01)
+    # their noise-equivalent area, and their limit of 22.2 mag for 95 % completeness in r (York et al. 2000)
+    assert 2.266 * width.value**2 == pytest.approx(field["neff_psf"][2], rel=0.03)
+    assert 21.2 < limiting_magnitude(zero_point, seen).value < 22.8  # a brighter sky and a worse seeing than usual
+
+
+def sdss_zero_point(field: np.void, i: int) -> Estimate:
+    """Zero point of one electron a second, through the air."""
+    value = -field["aa"][i] - field["kk"][i] * field["airmass"][i] + 2.5 * math.log10(field["gain"][i])
+    return Estimate(float(value), float(field["aaErr"][i]))
