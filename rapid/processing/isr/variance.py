@@ -20,11 +20,12 @@ class NoiseModel:
 
     With the value I [electron], the flat F, the dark D [electron/s] and the dark time t::
 
-        V = (max(I F + t D, 0) + added) / F^2 + relative I^2 / F^2
+        V = (I F + t D + added) / F^2 + relative I^2 / F^2
 
-    where the first term is the charge that was collected, photons and dark current, whose variance is itself; where a
-    calibration was not applied F is 1, D is 0. It holds for pixels that collected charge of their own: not for
-    interpolated ones.
+    where ``I F + t D`` is the charge that was collected, photons and dark current, whose variance is itself; where a
+    calibration was not applied F is 1, D is 0. The charge is not cut at zero: around it, the mean would be too high. Only
+    the sum with `added` has a floor, a quarter of `added`, far below what noise alone does. It holds for pixels that
+    collected charge of their own: not for interpolated ones.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ def _fill(  # noqa: PLR0917 - compiled functions take their arguments by positio
     relative: float,
     result: NDArray[np.float32],
 ) -> None:
+    least = 0.25 * added
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             response = np.float64(flat[y, x]) if flat.size else 1.0
@@ -77,5 +79,6 @@ def _fill(  # noqa: PLR0917 - compiled functions take their arguments by positio
             value = np.float64(image[y, x]) * response
             current = np.float64(dark[y, x]) if dark.size else 0.0
             charge = value + (current if np.isfinite(current) else 0.0)
-            photons = np.float64(0.0) if charge < 0.0 else charge  # max() may take NaN for 0
-            result[y, x] = (photons + added + relative * (value / response) ** 2) / response**2
+            collected: float = charge + added
+            collected = least if collected < least else collected  # noqa: FURB136 - max() may take NaN for a number
+            result[y, x] = (collected + relative * (value / response) ** 2) / response**2
