@@ -19,7 +19,7 @@ Values = NDArray[np.float64]
 _GRID: Final = 17
 """Points along each side of the detector at which the WCS is made anew: more than twice the highest degree."""
 
-_DEGREES: Final = (1, 2, 3, 4, 5, 6, 7)
+_HIGHEST: Final = 7
 _EXACT: Final = 1e-4
 """Pixel: how well the WCS repeats the correction. The best centroids are a hundred times worse."""
 
@@ -61,12 +61,13 @@ def corrected(wcs: Wcs, correction: Correction) -> Wcs:
 
 def _expand(points: Values, plane: Values, *, tolerance: float) -> tuple[Values, int]:
     """Fit polynomials of the lowest degree that is good enough; return coefficients (n_terms, 2) and the degree."""
-    for degree in _DEGREES:
+    degree, misfit, coefficients = 0, np.inf, np.empty((0, 2))
+    while misfit > tolerance and degree < _HIGHEST:
+        degree += 1
         rows = terms(points, degree)
         coefficients = np.asarray(np.linalg.lstsq(rows, plane, rcond=None)[0], dtype=np.float64)
-        if float(np.abs(plane - rows @ coefficients).max()) <= tolerance or degree == _DEGREES[-1]:
-            return coefficients, degree
-    raise AssertionError
+        misfit = float(np.abs(plane - rows @ coefficients).max())
+    return coefficients, degree
 
 
 def _square(column: Values, degree: int, size: float) -> Values:

@@ -169,6 +169,23 @@ def test_the_system_is_as_simple_as_it_can_be() -> None:
     assert not found.wcs.is_distorted
 
 
+@pytest.mark.parametrize(
+    "detector", [LATISS, CENTRE, EDGE], ids=lambda detector: f"{detector.instrument} {detector.name}"
+)
+def test_without_noise_the_system_is_the_true_one(detector: Detector) -> None:
+    """To 1e-3 pixel everywhere on the detector, there and back, through the distortion of the camera."""
+    chance = np.random.default_rng(37)
+    field = field_of_stars(chance, detector, offset=(-120.0, 80.0), turn=-1.7, error=0.0, spurious=0.3)
+    found = solved(field)
+    assert found.wcs is not None
+    x, y = (
+        grid.ravel()
+        for grid in np.meshgrid(np.linspace(0, detector.width - 1, 9), np.linspace(0, detector.height - 1, 9))
+    )
+    there = found.wcs.sky_to_pixel(*field.true.pixel_to_sky(x, y))
+    np.testing.assert_allclose(there, (x, y), rtol=0, atol=1e-3)
+
+
 # --- knowing when it failed ------------------------------------------------------------------------------------------
 
 
