@@ -1,4 +1,4 @@
-"""What the core costs per exposure, stage by stage, and its reader against astropy's.
+"""What the core costs per LATISS exposure, stage by stage, and its reader against astropy's.
 
 CPU time, so that a busy machine does not decide; what is compared takes turns, so that what changes meanwhile changes for
 both. The file is an exposure of the simulated short night.
@@ -62,7 +62,7 @@ def _stages(content: bytes, name: str) -> Iterator[Figure]:
         "psf": lambda: measure_psf(frame, background, sources),
     }
     for stage, seconds in _in_turns(stages).items():
-        yield Figure(f"core.stage.{stage}", percentile(seconds, 50), "s", n=TURNS)
+        yield Figure(f"core.latiss.{stage}", percentile(seconds, 50), "s", n=TURNS)
     whole = _in_turns({"study": lambda: study(content, name=name)})["study"]
     yield Figure("core.exposure_cpu_p50", percentile(whole, 50), "s", n=TURNS)
     yield Figure("core.exposure_cpu_p95", percentile(whole, 95), "s", n=TURNS)
