@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rapid.errors import ConfigError, NotAvailable
+from rapid.errors import ConfigError
 from rapid.simulation.camera import camera_of
 from rapid.simulation.catalogue import Catalogue, SyntheticCatalogue
 from rapid.simulation.exposure import warm_up
@@ -20,7 +20,7 @@ from rapid.simulation.instruments import instrument
 from rapid.simulation.pace import Clock, Pace, SystemClock
 from rapid.simulation.plan import NightPlan
 from rapid.simulation.reference_file import load_catalogue
-from rapid.simulation.reference_table import reference_bytes, reference_table
+from rapid.simulation.reference_table import write_reference
 from rapid.simulation.schedule import ScheduledExposure, make_schedule
 from rapid.simulation.site import tai
 from rapid.simulation.studio import Prepared, Studio, Task, discard, made_of, tasks_of
@@ -127,7 +127,7 @@ def simulate(
     if catalogue is not None:
         _check_fields(night, studio.catalogue, catalogue)
     if reference is not None:
-        _write_reference(reference, night, chosen, studio.catalogue)
+        write_reference(reference, night, chosen, studio.catalogue)
     tasks = [task for schedule in night for task in tasks_of(schedule, chosen)]
     release = _Release(Pace(pace, begin, now), clock, on_exposure)
     if processes == 1:
@@ -143,21 +143,6 @@ def raw_files(plan: NightPlan, detectors: Sequence[str] = ()) -> int:
 
 def _sky(plan: NightPlan, catalogue: Path | None) -> Catalogue:
     return SyntheticCatalogue(deep=plan.instrument != "LATISS") if catalogue is None else load_catalogue(catalogue)
-
-
-def _write_reference(
-    path: Path, night: Sequence[ScheduledExposure], names: Sequence[str], catalogue: Catalogue
-) -> None:
-    if not isinstance(catalogue, SyntheticCatalogue):
-        msg = "a reference catalogue is written of the synthetic sky only: you have the stars of your own already"
-        raise ConfigError(msg)
-    body = reference_bytes(reference_table(night, names, catalogue=catalogue))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-    except OSError as error:
-        msg = f"the reference catalogue cannot be written: {error}"
-        raise NotAvailable(msg) from error
 
 
 # --- in order and in time ------------------------------------------------------------------------------------------

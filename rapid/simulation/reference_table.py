@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from rapid.errors import ConfigError, NotAvailable
 from rapid.processing.geometry import detectors
-from rapid.simulation.catalogue import EPOCH_YEAR, STANDARD_FILTER, SyntheticCatalogue, cells_around
+from rapid.simulation.catalogue import EPOCH_YEAR, STANDARD_FILTER, Catalogue, SyntheticCatalogue, cells_around
 from rapid.simulation.instruments import Instrument, instrument
 from rapid.simulation.passbands import magnitudes
 from rapid.simulation.projection import Projection
 from rapid.simulation.schedule import ScheduledExposure
 
-__all__ = ["FAINTEST", "reference_bytes", "reference_table"]
+__all__ = ["FAINTEST", "reference_bytes", "reference_table", "write_reference"]
 
 Values = NDArray[np.float64]
 
@@ -63,6 +65,28 @@ def reference_bytes(table: Table) -> bytes:
     body = io.BytesIO()
     table.write(body, format="fits")
     return body.getvalue()
+
+
+def write_reference(path: Path, night: Sequence[ScheduledExposure], names: Sequence[str], catalogue: Catalogue) -> None:
+    """Write the table of a night to a FITS file.
+
+    Raises
+    ------
+    ConfigError
+        If the stars of the night are not those of the synthetic sky.
+    NotAvailable
+        If the file cannot be written.
+    """
+    if not isinstance(catalogue, SyntheticCatalogue):
+        msg = "a reference catalogue is written of the synthetic sky only: you have the stars of your own already"
+        raise ConfigError(msg)
+    body = reference_bytes(reference_table(night, names, catalogue=catalogue))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    except OSError as error:
+        msg = f"the reference catalogue cannot be written: {error}"
+        raise NotAvailable(msg) from error
 
 
 def _cells(night: Iterable[ScheduledExposure], names: Sequence[str]) -> list[tuple[int, int]]:

@@ -203,11 +203,11 @@ def _falloff(base: float, beta: float) -> float:
     """Raise to -beta; without a logarithm where beta is a multiple of a half, as it mostly is."""
     twice = int(2.0 * beta + 0.5)
     if abs(2.0 * beta - twice) > 1e-12:
-        return base**-beta
+        return float(base**-beta)
     power = np.sqrt(base) if twice % 2 else 1.0
     for _ in range(twice // 2):
         power *= base
-    return 1.0 / power
+    return float(1.0 / power)
 
 
 @lru_cache(maxsize=2)
