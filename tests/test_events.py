@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rapid.errors import BadName
-from rapid.events import KEY_LIMIT, NameFacts, check_key, is_raw_name, name_facts
+from rapid.events import KEY_LIMIT, NameFacts, Origin, check_key, exposure_name, is_raw_name, name_facts
 
 # --- keys --------------------------------------------------------------------------------------------------------
 
@@ -206,3 +206,44 @@ def test_a_raw_file_is_known_by_its_suffix(key: str, raw: bool) -> None:
 @pytest.mark.parametrize("day", ["20249999", "20230229", "00000101", "20241301"])
 def test_a_day_that_is_not_in_the_calendar_is_no_name(day: str) -> None:
     assert name_facts(f"AT_O_{day}_000001_R00_S00.fits") is None
+
+
+@pytest.mark.parametrize(
+    ("obs_id", "facts"),
+    [
+        ("MC_O_20260112_000123", ("LSSTCam", "O", 20260112, 123)),
+        ("AT_C_20260112_000001", ("LATISS", "C", 20260112, 1)),
+        ("CC_P_20241026_999999", ("LSSTComCam", "P", 20241026, 999999)),
+        ("TS_C_20230101_000000", ("LSST-TS8", "C", 20230101, 0)),
+    ],
+)
+def test_the_name_of_an_exposure_is_read(obs_id: str, facts: tuple[str, str, int, int]) -> None:
+    name = exposure_name(obs_id)
+    assert name is not None
+    assert (name.instrument, name.controller, name.day_obs, name.seq_num) == facts
+    assert name.obs_id == obs_id
+
+
+@pytest.mark.parametrize(
+    "obs_id",
+    [
+        "",
+        "??",
+        "GC_O_20260112_000123",
+        "MC_O_20260112_000123\n",
+        " MC_O_20260112_000123",
+        "MC_O_20261312_000123",
+        "MC_O_20260230_000123",
+        "MC_O_00000101_000123",
+        "MC_O_20260112_00123",
+        "MC_O_20260112_000123_R22_S11",
+        "MC_O_२०२६०११२_000123",
+    ],
+)
+def test_what_names_no_exposure_has_no_facts(obs_id: str) -> None:
+    assert exposure_name(obs_id) is None
+
+
+def test_an_origin_is_told_as_operators_write_it() -> None:
+    assert str(Origin("lsst.s3.raw.lsstcam", 0, 17)) == "lsst.s3.raw.lsstcam[0]@17"
+    assert str(Origin("rapid/LATISS/file")) == "rapid/LATISS/file"

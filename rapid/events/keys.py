@@ -1,30 +1,42 @@
-"""What reaches the service, as frozen values, and the keys they carry.
+"""Keys of archives and names of raw files and exposures, and what they say.
 
-Everything that comes from outside is checked here, once: a key that climbs out of its archive, or is not a key at
-all, never becomes a value.
+A key that climbs out of its archive, or is not a key at all, never becomes a value.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 from rapid.errors import BadName
 
-__all__ = ["FileArrived", "NameFacts", "Rejected", "camera_of", "check_key", "is_raw_name", "name_facts"]
+__all__ = ["ExposureName", "NameFacts", "camera_of", "check_key", "exposure_name", "is_raw_name", "name_facts"]
 
 KEY_LIMIT = 1024
 """Longest key taken [characters]: the limit of S3."""
 
+_OBS_ID = r"(?P<obs_id>(?P<camera>AT|CC|MC|TS)_(?P<controller>[A-Z])_(?P<day_obs>\d{8})_(?P<seq_num>\d{6}))"
+_EXPOSURE = re.compile(rf"^{_OBS_ID}\Z", re.ASCII)
 _NAME = re.compile(
-    r"^(?P<obs_id>(?P<camera>AT|CC|MC|TS)_(?P<controller>[A-Z])_(?P<day_obs>\d{8})_(?P<seq_num>\d{6}))"
+    rf"^{_OBS_ID}"
     r"[_-]{1,2}(?P<raft>R\d\d|RXX)_?(?P<slot>S[\dGW]\d)(?P<guider>_guider)?\.fits(?:\.(?:fz|gz))?\Z",
     re.ASCII,
 )
 _CAMERAS = {"LATISS": "auxtel", "LSSTComCam": "comcam", "LSSTCam": "lsstcam"}
 _INSTRUMENTS = {"AT": "LATISS", "CC": "LSSTComCam", "MC": "LSSTCam", "TS": "LSST-TS8"}
 _RAW = re.compile(r"\.fits(\.(fz|gz))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureName:
+    """What the name of an exposure says of it: ``MC_O_20260112_000123``."""
+
+    instrument: str
+    obs_id: str
+    controller: str
+    day_obs: int
+    seq_num: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,54 +53,6 @@ class NameFacts:
     seq_num: int
     detector_name: str
     guider: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FileArrived:
-    """A raw file can be read.
-
-    Attributes
-    ----------
-    key
-        Its place in the archive, relative, with ``/`` between the parts; checked by `check_key`.
-    content
-        What tells one content of the key from another: the store's etag, or size and modification time.
-    size
-        Bytes.
-    written_at
-        When the file was complete, UTC.
-    seen_at
-        When the source noticed it, UTC.
-    source
-        Who said so: ``directory``, ``replay``, ``kafka`` ...
-    live
-        False for what a catch-up or a replay brings: it goes to the backlog lane.
-    facts
-        What the name says; None for a name that is not one of the observatory's.
-    """
-
-    key: str
-    content: str
-    size: int
-    written_at: datetime
-    seen_at: datetime
-    source: str
-    live: bool
-    facts: NameFacts | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Something that came in and cannot be used: it is kept as a dead letter.
-
-    ``subject`` names it, ``body`` is all of it that there is, ``reason`` says what was expected and found.
-    """
-
-    source: str
-    subject: str
-    reason: str
-    seen_at: datetime
-    body: bytes = b""
 
 
 def check_key(key: str) -> str:
@@ -130,9 +94,23 @@ def name_facts(key: str) -> NameFacts | None:
     )
 
 
+def exposure_name(obs_id: str) -> ExposureName | None:
+    """Read the name of an exposure. None when it is not one of the observatory's."""
+    match = _EXPOSURE.match(obs_id)
+    if match is None or not _is_day(match["day_obs"]):
+        return None
+    return ExposureName(
+        instrument=_INSTRUMENTS[match["camera"]],
+        obs_id=match["obs_id"],
+        controller=match["controller"],
+        day_obs=int(match["day_obs"]),
+        seq_num=int(match["seq_num"]),
+    )
+
+
 def _is_day(text: str) -> bool:
     try:
-        datetime.strptime(text, "%Y%m%d")  # noqa: DTZ007 - a day of the calendar has no zone
+        date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         return False
     return True
