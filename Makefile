@@ -61,7 +61,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
-	@$(UV) pip install $(PINNED) --editable '.[dev]' >&2
+	@$(UV) pip install $(PINNED) --editable '.[dev,piff]' >&2
 	@touch $@ $(VENV)/.runtime
 
 $(UV):
