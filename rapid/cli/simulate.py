@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from rapid.simulation.night import SimulatedExposure
     from rapid.simulation.plan import NightPlan
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "plan_of"]
 
 _console = Console(stderr=True)
 
@@ -75,6 +79,7 @@ def simulate_night(
         Path | None, typer.Option(help="FITS table to write the stars of the fields to, for `rapid refcat ingest`.")
     ] = None,
     processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Detectors made at once.")] = 1,
+    attended: Annotated[bool, typer.Option(help="End when standard input does: with whoever started this.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a night: biases, darks, flats, stars, spectra, a focus sweep, and what goes wrong.
@@ -88,7 +93,9 @@ def simulate_night(
     """
     from rapid.simulation.night import simulate
 
-    plan = _plan(night, instrument)
+    if attended:
+        _end_with_input()
+    plan = plan_of(night, instrument)
     chosen = _chosen(plan, detectors)
     with _Bar(plan, chosen, as_json=as_json) as bar:
         made = simulate(
@@ -152,7 +159,19 @@ def _chosen(plan: NightPlan, text: str) -> tuple[str, ...]:
     return tuple(named)
 
 
-def _plan(night: str | None, instrument: str | None) -> NightPlan:
+def _end_with_input() -> None:
+    """End this process as SIGTERM would once nobody holds the other end of its standard input."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def plan_of(night: str | None, instrument: str | None = None) -> NightPlan:
+    """Load the plan of a night, by name or from a file."""
     from rapid.simulation.plan import builtin_plan, builtin_plans, load_plan
 
     name = night or _PLANS.get(instrument or "LATISS", "night")
