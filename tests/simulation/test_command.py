@@ -79,6 +79,6 @@ def test_the_plan_must_be_of_the_camera(tmp_path: Path, plan: Path) -> None:
     ("camera", "name"), [("LSSTCam", "lsstcam"), ("LSSTComCam", "comcam"), ("LATISS", "night"), (None, "night")]
 )
 def test_every_camera_has_a_night(camera: str | None, name: str) -> None:
-    from rapid.cli.simulate import _plan
+    from rapid.cli.simulate import plan_of
 
-    assert _plan(None, camera).name == name
+    assert plan_of(None, camera).name == name
