@@ -8,6 +8,7 @@ and has a bias, a dark and a flat.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def _stages(place: Path) -> Iterator[Figure]:
     stages(place / RAW, calibrations)
     runs = [stages(place / RAW, calibrations) for _ in range(REPEATS)]
     seconds = {stage: percentile([run[stage] for run in runs], 50) for stage in runs[0]}
-    pixels, speed = np.prod(detectors("LSSTCam")[DETECTOR].shape), _bytes_per_second()
+    pixels, speed = math.prod(detectors("LSSTCam")[DETECTOR].shape), _bytes_per_second()
     least = {
         "calibrate": _decoding(place / RAW) + (4 + 2 + 3 * 2 + 4) * pixels / speed,
         "background": (4 + 2) * pixels / speed,

@@ -18,6 +18,7 @@ from astropy.io import fits as astropy_fits
 from astropy.io.fits.verify import VerifyError
 
 from rapid.errors import BadFile, BadLayout, NotAvailable, TruncatedFile
+from rapid.processing.checksums import Checksums, check_sums
 from rapid.processing.frame import RawDetector
 from rapid.processing.guider import GuiderStamps, region_of, times_of
 from rapid.processing.hdus import Hdu, walk
@@ -41,7 +42,7 @@ _SLICE: Final = 2**16
 """Bytes given to zlib at a time: what is behind the end of a stream is copied, and must not be the whole file."""
 
 
-def read_raw(source: RawSource, *, name: str) -> RawDetector:
+def read_raw(source: RawSource, *, name: str, checksums: Checksums = Checksums.PRESENT) -> RawDetector:
     """Read one raw file with all its pixels.
 
     Parameters
@@ -50,6 +51,8 @@ def read_raw(source: RawSource, *, name: str) -> RawDetector:
         Where it is, or its content: plain FITS or gzip, whatever the suffix; images may be tile-compressed.
     name
         The file's name, for messages.
+    checksums
+        What is asked of its checksums.
 
     Returns
     -------
@@ -65,26 +68,27 @@ def read_raw(source: RawSource, *, name: str) -> RawDetector:
     BadLayout
         If the segments are not those of a detector: 16, or 8 of one half of a wavefront sensor.
     BadFile
-        If compressed content is damaged.
+        If compressed content is damaged, or a checksum wrong.
     """
-    raw, stored = _open(source, name)
+    raw, stored = _open(source, name, checksums)
     return replace(raw, segments=read_images(stored.content, stored.images, name=name))
 
 
-def open_raw(source: RawSource, *, name: str) -> RawDetector:
+def open_raw(source: RawSource, *, name: str, checksums: Checksums = Checksums.PRESENT) -> RawDetector:
     """Open one raw file: all is checked that can be without its pixels, which stay as they are stored.
 
     As `read_raw`, but for what is wrong with the pixels themselves: that is raised where a segment is read.
     """
-    return _open(source, name)[0]
+    return _open(source, name, checksums)[0]
 
 
-def _open(source: RawSource, name: str) -> tuple[RawDetector, StoredSegments]:
+def _open(source: RawSource, name: str, checksums: Checksums) -> tuple[RawDetector, StoredSegments]:
     content, hdus = _walked(source, name)
     images = tuple(hdu for hdu in hdus if hdu.is_image)
     header = _primary_cards(content[: hdus[0].data_start])
     refuse_guider(hdus[0], images, name)
     check_segments(hdus[0], images, name)
+    check_sums(content, hdus, checksums, name=name)
     stored = StoredSegments(content, images, name)
     return RawDetector(name, header, stored), stored
 
@@ -112,6 +116,7 @@ def read_guider(source: RawSource, *, name: str) -> GuiderStamps:
     images = tuple(hdu for hdu in hdus if hdu.is_image)
     check_stamps(hdus[0], images, name)
     header = _primary_cards(content[: hdus[0].data_start])
+    check_sums(content, hdus, Checksums.PRESENT, name=name)
     stored = StoredSegments(content, images, name)
     stamps = np.empty((len(images), *images[0].image_shape), np.int32)
     for index, stamp in enumerate(stamps):

@@ -192,7 +192,20 @@ def _parse_block(block: bytes, cards: dict[str, Card]) -> bool:
 
 
 _STRUCTURAL: Final = frozenset(
-    {"SIMPLE", "XTENSION", "BITPIX", "PCOUNT", "GCOUNT", "EXTNAME", "TFIELDS", "THEAP", "BSCALE", "BZERO"}
+    {
+        "SIMPLE",
+        "XTENSION",
+        "BITPIX",
+        "PCOUNT",
+        "GCOUNT",
+        "EXTNAME",
+        "TFIELDS",
+        "THEAP",
+        "DATASUM",
+        "CHECKSUM",
+        "BSCALE",
+        "BZERO",
+    }
     | {"CCDSLOT", "N_STAMPS", "STMPTIME"}  # what kind of file it is, and when a stamp was taken
 )
 _STRUCTURAL_STEMS: Final = ("NAXIS", "TFORM", "ZIMAGE", "ZCMPTYPE", "ZBITPIX", "ZNAXIS", "ZTILE", "ZNAME", "ZVAL")
