@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ from rapid.errors import ConfigError, RapidError
 __all__ = ["add_to"]
 
 _console = Console()
+
+HEAD_START = timedelta(seconds=6)
+"""What the service takes to come up: the camera begins to expose then."""
 
 MARK = ".rapid-demo"
 """Tells a directory that a demo made, and may be emptied, from one that somebody cares for."""
@@ -49,14 +53,16 @@ def demo(
     The raws are real in format and written as the camera would; from there on nothing is simulated: the same
     daemon, core and page as on the summit. Ctrl-C ends it.
     """
-    raw, state = _fresh(place)
-    settings = settings_from(archive=str(raw), state=state, workers=workers, host=host, port=port)
+    raw, state, stars = _fresh(place)
+    settings = settings_from(archive=str(raw), state=state, catalogue=str(stars), workers=workers, host=host, port=port)
     prepare(settings, level="warning")
     from rapid import app
     from rapid.study import warm
 
     with _console.status("compiling the numeric core (only the first time takes a while)"):
         warm()
+    begins = datetime.now(UTC).replace(microsecond=0) + HEAD_START
+    _list_stars(stars, night, begins)
 
     async def show(stop: asyncio.Event) -> None:
         up = asyncio.Event()
@@ -68,7 +74,7 @@ def demo(
         async with asyncio.TaskGroup() as group:
             service = group.create_task(app.run_daemon(settings, stop=stop, announce=announce))
             await _either(up, service)
-            async with _camera(raw, night=night, seed=seed) as camera:
+            async with _camera(raw, night=night, seed=seed, begins=begins) as camera:
                 watching = group.create_task(_watch(settings.ledger_url, camera))
                 await stop.wait()
                 watching.cancel()
@@ -76,8 +82,8 @@ def demo(
     until_stopped(show)
 
 
-def _fresh(place: Path) -> tuple[Path, Path]:
-    """Make an empty place for the demo; only one that a demo made is emptied."""
+def _fresh(place: Path) -> tuple[Path, Path, Path]:
+    """Make an empty place for raws, state and stars of the demo; only one that a demo made is emptied."""
     if place.exists() and any(place.iterdir()) and not (place / MARK).exists():
         msg = f"{place} holds something that is not a demo's; say --dir with another place"
         raise ConfigError(msg)
@@ -85,7 +91,24 @@ def _fresh(place: Path) -> tuple[Path, Path]:
     raw = place / "raw"
     raw.mkdir(parents=True)
     (place / MARK).touch()
-    return raw, place / "state"
+    return raw, place / "state", place / "stars"
+
+
+def _list_stars(place: Path, night: str, begins: datetime) -> None:
+    """Make the reference catalogue of the fields of the night; which they are depends on when it begins."""
+    from rapid.cli.simulate import plan_of
+    from rapid.refcat.ingest import ingest
+    from rapid.simulation.catalogue import SyntheticCatalogue
+    from rapid.simulation.instruments import instrument
+    from rapid.simulation.reference_table import write_reference
+    from rapid.simulation.schedule import make_schedule
+
+    plan, table = plan_of(night), place.with_suffix(".fits")
+    camera = plan.instrument
+    exposures = make_schedule(plan.exposures(), begins, first_seq_num=1, camera=camera)
+    detectors = instrument(camera).chosen(plan.detectors)
+    write_reference(table, exposures, detectors, SyntheticCatalogue(deep=camera != "LATISS"))
+    ingest([table], place, name="stars of the demo")
 
 
 async def _either(up: asyncio.Event, service: asyncio.Task[None]) -> None:
@@ -96,10 +119,12 @@ async def _either(up: asyncio.Event, service: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def _camera(raw: Path, *, night: str, seed: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the simulated camera in a process of its own, in real time."""
+async def _camera(raw: Path, *, night: str, seed: int, begins: datetime) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the simulated camera in a process of its own, in real time; it ends when this process does, however it ends."""
+    start = begins.strftime("%Y-%m-%dT%H:%M:%S")
     words = ["-m", "rapid", "simulate", str(raw), "--night", night, "--seed", str(seed), "--pace", "real"]
-    camera = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    words += ["--start", start, "--attended"]
+    camera = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL)
     try:
         yield camera
     finally:

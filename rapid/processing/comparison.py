@@ -29,6 +29,10 @@ _WINGS: Final = 0.1
 of both cameras from 0.5 to 2.5 arcsec it is 0.02 to 0.1, and 0.2 in the worst case (crowded, 2.5 arcsec)."""
 
 
+_UNTOLD: Final = 0.02
+"""Error of a magnitude [mag] that the catalogue does not tell: that of a good survey from the ground."""
+
+
 class Catalogue(Protocol):
     """Whoever knows the stars of a field, as `rapid.processing.refcat.ReferenceCatalogue`."""
 
@@ -70,7 +74,7 @@ def compare(frame: Frame, background: Background, sources: Sources, psf: Psf, ca
         return _nothing(str(error))
     if astrometry.reason:
         return Comparison(astrometry, None, f"no astrometry: {astrometry.reason}", selection.faults)
-    seen = _seen(frame, astrometry.wcs or said, background, sources, psf)
+    seen = _seen(frame, astrometry.wcs or said, background, psf)
     photometry, why_not = _photometry(info, astrometry, selection.stars, sources=sources, psf=psf, seen=seen)
     return Comparison(astrometry, photometry, why_not, selection.faults)
 
@@ -127,6 +131,7 @@ def _photometry(
         {band: values.astype(np.float64) for band, values in matched.magnitudes.items()},
         {band: values.astype(np.float64) for band, values in matched.magnitude_errors.items()},
     )
+    magnitude_error = np.where(np.isnan(magnitude_error), _UNTOLD, magnitude_error)
     flux, flux_error = total_flux(sources.apertures, psf.profile)
     zero_point = fit_zero_point(
         flux[astrometry.detection],
@@ -160,17 +165,15 @@ def _usable(sources: Sources) -> NDArray[np.bool_]:
     return usable if sources.blended is None else usable & ~sources.blended
 
 
-def _seen(frame: Frame, wcs: Wcs, background: Background, sources: Sources, psf: Psf) -> Seen:
+def _seen(frame: Frame, wcs: Wcs, background: Background, psf: Psf) -> Seen:
     info = frame.info
-    level = background.level + (sources.sky_offset if math.isfinite(sources.sky_offset) else 0.0)
-    noise = sources.sky_noise if math.isfinite(sources.sky_noise) else background.noise
     why = psf.reason or ("no effective width" if not math.isfinite(psf.effective_fwhm) else "")
     return Seen(
         exposure_time=info.exposure_time,
         pixel_scale=wcs.pixel_scale,
         airmass=info.airmass,
-        sky=Estimate(level, background.level_error),
-        noise=Estimate(noise, background.noise_error),
+        sky=Estimate(background.level, background.level_error),
+        noise=Estimate(background.noise, background.noise_error),
         fwhm=unknown(psf.reason) if psf.reason else Estimate(psf.fwhm, psf.fwhm_error, doubt=psf.doubt),
         effective_fwhm=unknown(why) if why else Estimate(psf.effective_fwhm, psf.effective_fwhm_error, doubt=psf.doubt),
     )

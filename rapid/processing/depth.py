@@ -111,7 +111,7 @@ def throughput(zero_point: Estimate, fiducial: Fiducial | None) -> Estimate:
         return unknown(reason)
     value = 10 ** (0.4 * (zero_point.value - fiducial.zero_point))
     error = value / _MAGNITUDES * math.hypot(zero_point.error, fiducial.zero_point_error)
-    return Estimate(value, error, doubt=_doubt(fiducial))
+    return Estimate(value, error)
 
 
 def transparency(zero_point: Estimate, fiducial: Fiducial | None, airmass: float | None) -> Estimate:
@@ -211,15 +211,11 @@ def _sky_factor(seen: Seen, fiducial: Fiducial | None) -> Estimate:
         return unknown(reason)
     rate = seen.sky.value / (seen.exposure_time * seen.pixel_scale**2)
     value = fiducial.sky / rate
-    return Estimate(value, value * seen.sky.error / seen.sky.value, doubt=seen.sky.doubt or _doubt(fiducial))
+    return Estimate(value, value * seen.sky.error / seen.sky.value, doubt=seen.sky.doubt)
 
 
 def _first_reason(estimate: Estimate, fiducial: Fiducial | None) -> str:
     return estimate.reason or ("" if fiducial else "no reference conditions are stated for this camera and band")
-
-
-def _doubt(fiducial: Fiducial) -> str:
-    return "the reference conditions are an estimate" if fiducial.provisional else ""
 
 
 def _no_time(seen: Seen) -> str:
