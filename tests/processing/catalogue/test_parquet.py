@@ -105,7 +105,10 @@ def test_lists_are_not_read() -> None:
     ("change", "message"),
     [
         (lambda table: table.drop_columns(["number"]), "other columns than 'test' has; expected number .*; found real"),
-        (lambda table: table.append_column("more", table["real"]), "other columns than 'test' has; .* found number, real, more"),
+        (
+            lambda table: table.append_column("more", table["real"]),
+            "other columns than 'test' has; .* found number, real, more",
+        ),
         (lambda table: table.append_column("real", table["real"]), "other columns than 'test' has"),
         (lambda table: table.select(["real", "number"]), "other columns than 'test' has"),
         (
