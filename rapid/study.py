@@ -200,7 +200,7 @@ def _caption(info: ExposureInfo) -> str:
         f"{info.instrument} {day[:4]}-{day[4:6]}-{day[6:]} seq {info.seq_num}",
         info.observation_type,
         info.physical_filter,
-        f"{info.exposure_time:g} s" if math.isfinite(info.exposure_time) else "",
+        f"{round(info.exposure_time, 2):g} s" if math.isfinite(info.exposure_time) else "",
         info.object,
     ]
     return " \u00b7 ".join(part for part in parts if part and "unknown" not in part.casefold())

@@ -6,7 +6,7 @@ import { bandOf, channelsOf, entryKey, stateMark, stateOf } from "./entry.js";
 import { isNumeric, measured, secondsText, timeOfDay, unitText } from "./format.js";
 import { spark } from "./spark.js";
 
-const FIRST = ["psf_fwhm", "sky_mean", "psf_star_count", "n_sources", "sky_rms"];
+const FIRST = ["psf_fwhm", "zero_point", "sky_brightness", "effective_time", "sky_mean", "psf_star_count", "n_sources", "sky_rms"];
 const TILES = 8;
 const KEPT = "rapid.channel";
 
@@ -122,7 +122,7 @@ function tileNames(entry, columns) {
 
 function exposureWords(entry) {
   const seconds = entry.cells.exposure_time;
-  return [entry.cells.image_type, typeof seconds === "number" ? `${seconds} s` : null].filter(Boolean).join(" ");
+  return [entry.cells.image_type, typeof seconds === "number" ? `${Math.round(100 * seconds) / 100} s` : null].filter(Boolean).join(" ");
 }
 
 function latency(entry) {
