@@ -53,6 +53,7 @@ clean:  ## Remove what the tools left, and .venv
 
 system-parts:
 	@tools/install-system-parts >&2
+	@tools/fetch-kafka >&2
 
 # --- the virtual environment; a stamp says which of the two variants it holds ---------------------------------------
 
@@ -61,7 +62,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
-	@$(UV) pip install $(PINNED) --editable '.[dev,piff]' >&2
+	@$(UV) pip install $(PINNED) --editable '.[dev,kafka,piff,postgres]' >&2
 	@touch $@ $(VENV)/.runtime
 
 $(UV):

@@ -244,26 +244,26 @@ def system_parts(machine: Path, **environment: str) -> subprocess.CompletedProce
 
 
 def test_a_machine_that_has_everything_is_left_alone(machine: Path) -> None:
-    script(machine / "bin/chromium-browser", "exit 0")
-    script(machine / "bin/systemd-analyze", "exit 0")
+    for name in ("chromium-browser", "systemd-analyze", "mvn", "java"):
+        script(machine / "bin" / name, "exit 0")
     script(machine / "bin/apt-get", "exit 99")
     done = system_parts(machine, CI="true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_what_is_missing_is_installed_by_apt(machine: Path) -> None:
-    chromium, analyze = machine / "bin/chromium", machine / "bin/systemd-analyze"
+    programs = " ".join(str(machine / "bin" / name) for name in ("chromium", "systemd-analyze", "mvn", "java"))
     script(
         machine / "bin/apt-get",
         f'echo "$@" >> {machine}/apt; [[ $2 == install ]] || exit 0\n'
-        f'for x in {chromium} {analyze}; do echo "#!{BASH}" > $x; /bin/chmod +x $x; done',
+        f'for x in {programs}; do echo "#!{BASH}" > $x; /bin/chmod +x $x; done',
     )
     done = system_parts(machine, CI="true")
     assert done.returncode == 0, done.stderr
     update, install = (machine / "apt").read_text().splitlines()
     assert update == "-qq update"
     assert install.startswith("-qq install --yes --no-install-recommends")
-    assert {"chromium", "systemd"} <= set(install.split())
+    assert {"chromium", "systemd", "maven", "default-jre-headless"} <= set(install.split())
 
 
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("false", 0), ("true", 1)])
@@ -276,6 +276,37 @@ def test_what_cannot_be_installed_is_an_error_in_ci_only(machine: Path, ci: str,
     assert "system parts missing" in done.stderr
     assert "chromium" in done.stderr
     assert ("CI may skip nothing" in done.stderr) == bool(code)
+
+
+def fetch_kafka(machine: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    for name in ("dirname", "mkdir", "mktemp", "chmod", "mv", "rm", "sed", "touch"):
+        (machine / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    jars = {"RAPID_KAFKA_JARS": str(machine / "cache/kafka")}
+    return run(BASH, ROOT / "tools/fetch-kafka", PATH=str(machine / "bin"), **{"CI": ""} | jars | environment)
+
+
+def test_the_broker_is_fetched_once(machine: Path) -> None:
+    script(
+        machine / "bin/mvn",
+        f'echo "$@" >> {machine}/called; for x in "$@"; do y=${{x#*Directory=}}; done; touch "$y/a.jar"',
+    )
+    done = fetch_kafka(machine, CI="true")
+    assert done.returncode == 0, done.stderr
+    assert "dependency:copy-dependencies" in (machine / "called").read_text()
+    assert [path.name for path in (machine / "cache").rglob("*")] == ["kafka", "a.jar"]
+    again = run(BASH, ROOT / "tools/fetch-kafka", PATH="/usr/bin:/bin", RAPID_KAFKA_JARS=str(machine / "cache/kafka"))
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+@pytest.mark.parametrize("maven", ["none", "broken"])
+def test_a_broker_that_cannot_be_fetched_is_an_error_in_ci_only(machine: Path, ci: str, code: int, maven: str) -> None:
+    if maven == "broken":
+        script(machine / "bin/mvn", "exit 1")
+    done = fetch_kafka(machine, CI=ci)
+    assert done.returncode == code
+    assert ("CI may skip nothing" in done.stderr) == bool(code)
+    assert not list((machine / "cache").glob("*"))
 
 
 def test_an_old_python_is_refused_in_words(tmp_path: Path) -> None:
