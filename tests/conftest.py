@@ -19,6 +19,7 @@ import pytest_asyncio
 if TYPE_CHECKING:  # a browser and an S3 take seconds to import; few tests use them
     from playwright.async_api import Browser, Page
 
+    from tests.support.postgres import PostgresServer
     from tests.support.s3 import S3Server
 
 _HERE = Path(__file__).resolve().parent
@@ -40,7 +41,7 @@ def shared_data() -> Path:
     return place
 
 
-# --- a browser and an S3 -----------------------------------------------------------------------------------------
+# --- a browser, an S3 and a database -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +80,26 @@ def s3() -> Iterator[S3Server]:
 
     with s3_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL for the session."""
+    from tests.support.postgres import find_postgres, postgres_server
+
+    programs = find_postgres()
+    if programs is None:
+        pytest.skip("no PostgreSQL on this machine; tools/install-system-parts installs it")
+    with postgres_server(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Make a database with an empty ledger in it, for one test; give its address."""
+    url = postgres.ledger()
+    yield url
+    postgres.drop(url)
 
 
 # --- no task is left behind --------------------------------------------------------------------------------------

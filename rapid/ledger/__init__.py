@@ -8,11 +8,15 @@
     attempts   an attempt begins, ends well, ends badly; what a killed life left is recovered
     table      the night table, its versions and the feed are written together
     reading    everything that only looks
+    leases     which service is at which attempt, where several share a ledger;  clock: the one clock they go by
     watch      waiting for the feed
     schema     the tables;  migrate: how an older database becomes them
-    engine     everything that is SQLite's own: opening, durability, locking, the meaning of its errors
+    engines    what is needed of a database;  databases: which one an address names
+    sqlite     everything that is SQLite's own: opening, durability, locking, the meaning of its errors
+    postgres   the same of PostgreSQL;  notices: what its clients tell each other
 """
 
+from rapid.ledger.databases import is_shared, ledger_place
 from rapid.ledger.store import open_ledger
 
-__all__ = ["open_ledger"]
+__all__ = ["is_shared", "ledger_place", "open_ledger"]

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from rapid.errors import ConflictingClaim, InputError
 from rapid.ledger.batch import conflict
+from rapid.ledger.chunks import chunks
 from rapid.ledger.inbox import find_claims, storable
+from rapid.ledger.leases import expired, is_held, unheld
 from rapid.ledger.reading import arrival_from, fetch_arrival, fetch_dead_letter
 from rapid.ledger.schema import arrivals, attempts, claims, dead_letters, feed
 from rapid.ledger.table import (
@@ -24,13 +26,13 @@ from rapid.ledger.table import (
 from rapid.ledger.transaction import Writing
 from rapid.ports import Arrival, Attempt, FeedEvent, Row, State
 
-__all__ = ["begin", "bury", "complete", "put_back", "recover", "retry"]
+__all__ = ["begin", "bury", "complete", "put_back", "reclaim", "recover", "retry"]
 
 
 def begin(writing: Writing, arrival_id: int) -> Attempt | None:
     """Write the attempt down; None when the arrival does not wait for one."""
     arrival = fetch_arrival(writing.connection, arrival_id)
-    if arrival.state is not State.WAITING:
+    if arrival.state is not State.WAITING or is_held(writing, arrival.key):
         return None
     started = _set(writing, arrival, state=State.RUNNING, attempts=arrival.attempts + 1)
     line = {
@@ -39,6 +41,8 @@ def begin(writing: Writing, arrival_id: int) -> Attempt | None:
         "started_at": writing.now,
         "state": "running",
         "error": "",
+        "holder": writing.holder,
+        "leased_until": writing.leased_until,
     }
     attempt_id = writing.connection.execute(sa.insert(attempts).returning(attempts.c.id), [line]).scalar_one()
     _say(writing, [started], unless_done=True)
@@ -106,14 +110,12 @@ def bury(writing: Writing, attempt: Attempt, *, error: str, detail: str, lasting
 
 def recover(writing: Writing) -> int:
     """Let everything wait again that a life which ended was at."""
-    query = sa.update(attempts).where(attempts.c.state == "running")
-    writing.connection.execute(query.values(state="interrupted", ended_at=writing.now))
-    left = sa.update(arrivals).where(arrivals.c.state == State.RUNNING)
-    change = left.values(state=State.WAITING.value, interruptions=arrivals.c.interruptions + 1)
-    lines = writing.connection.execute(change.returning(*arrivals.columns)).mappings()
-    waiting = sorted((arrival_from(line) for line in lines), key=lambda arrival: arrival.id)
-    _say(writing, waiting, unless_done=True)
-    return len(waiting)
+    return _let_wait(writing, unheld(writing))
+
+
+def reclaim(writing: Writing, at_work: Sequence[int]) -> int:
+    """Let everything wait again whose lease has ended, except for the attempts that the caller is at."""
+    return _let_wait(writing, expired(writing, at_work))
 
 
 def retry(writing: Writing, dead_letter_id: int) -> Arrival:
@@ -144,6 +146,20 @@ def retry(writing: Writing, dead_letter_id: int) -> Arrival:
     _take_over(writing, waiting)
     _say(writing, [waiting], unless_done=True)
     return waiting
+
+
+def _let_wait(writing: Writing, which: sa.ColumnElement[bool]) -> int:
+    """Call running attempts interrupted; their arrivals wait again."""
+    change = sa.update(attempts).where(attempts.c.state == "running", which)
+    ended = change.values(state="interrupted", ended_at=writing.now).returning(attempts.c.arrival_id)
+    waiting: list[Arrival] = []
+    for some in chunks(writing.connection.execute(ended).scalars().all()):
+        left = sa.update(arrivals).where(arrivals.c.id.in_(some), arrivals.c.state == State.RUNNING)
+        again = left.values(state=State.WAITING.value, interruptions=arrivals.c.interruptions + 1)
+        lines = writing.connection.execute(again.returning(*arrivals.columns)).mappings()
+        waiting += [arrival_from(line) for line in lines]
+    _say(writing, sorted(waiting, key=lambda arrival: arrival.id), unless_done=True)
+    return len(waiting)
 
 
 def _take(writing: Writing, attempt: Attempt) -> tuple[Arrival | None, FeedEvent | None]:

@@ -15,6 +15,8 @@ from sqlalchemy.types import TypeDecorator
 from rapid.ports import State
 
 __all__ = [
+    "NUMBER",
+    "TEXT",
     "Json",
     "UtcTime",
     "arrivals",
@@ -29,13 +31,20 @@ __all__ = [
 ]
 
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text that sorts by its code points in every database, whatever language it was made for."""
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A row's number, of 64 bits: the only integer that SQLite numbers rows with has that size anyway."""
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A moment, as ISO 8601 text in UTC of one fixed width: it sorts as time does, and a person can read the file.
 
     A datetime without a zone is refused with ValueError: nobody could say which moment it is.
     """
 
-    impl = sa.Text
+    impl = TEXT
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
@@ -55,7 +64,7 @@ class UtcTime(TypeDecorator[datetime]):
 class Json(TypeDecorator[Any]):
     """A JSON value as text. NaN and infinity are refused with ValueError: they are not JSON, and a browser would choke."""
 
-    impl = sa.Text
+    impl = TEXT
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
@@ -84,11 +93,11 @@ _OPEN = sa.text("retried_at IS NULL AND superseded_at IS NULL")
 
 def _id() -> sa.Column[int]:
     # With AUTOINCREMENT (below) an id is never used twice, not even that of a deleted row.
-    return sa.Column("id", sa.Integer, primary_key=True)
+    return sa.Column("id", NUMBER, primary_key=True)
 
 
 def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=nullable)
+    return sa.Column(name, TEXT, nullable=nullable)
 
 
 def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
@@ -100,7 +109,7 @@ def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
 
 
 def _arrival_id(*, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column("arrival_id", sa.Integer, sa.ForeignKey("arrivals.id"), nullable=nullable)
+    return sa.Column("arrival_id", NUMBER, sa.ForeignKey("arrivals.id"), nullable=nullable)
 
 
 arrivals = sa.Table(
@@ -145,6 +154,8 @@ attempts = sa.Table(
     _text("state"),
     _text("error"),
     _number("feed_id", nullable=True),
+    sa.Column("holder", TEXT, nullable=False, server_default=""),
+    _time("leased_until", nullable=True),
     sa.CheckConstraint("state IN ('running', 'done', 'failed', 'superseded', 'interrupted')", name="state"),
     sa.Index(None, "arrival_id"),
     sa.Index(
@@ -155,14 +166,18 @@ attempts = sa.Table(
     ),
     sqlite_autoincrement=True,
 )
-"""Tries. ``feed_id`` is what the feed said of the end, so that ending an attempt twice says the same."""
+"""Tries. ``feed_id`` is what the feed said of the end, so that ending an attempt twice says the same.
+
+``holder`` is the service that makes it, and ``leased_until`` when others may take it for dead; NULL where no other
+service can work on this ledger, or the holder gave it up itself.
+"""
 
 claims = sa.Table(
     "claims",
     metadata,
-    sa.Column("obs_id", sa.Text, primary_key=True),
-    sa.Column("detector_name", sa.Text, primary_key=True),
-    sa.Column("instrument", sa.Text, primary_key=True),
+    sa.Column("obs_id", TEXT, primary_key=True),
+    sa.Column("detector_name", TEXT, primary_key=True),
+    sa.Column("instrument", TEXT, primary_key=True),
     _text("key"),
 )
 """Which file is an exposure's detector: one key each."""
@@ -238,13 +253,15 @@ columns = sa.Table(
 nights = sa.Table(
     "nights",
     metadata,
-    sa.Column("camera", sa.Text, primary_key=True),
+    sa.Column("camera", TEXT, primary_key=True),
     sa.Column("day_obs", sa.BigInteger, primary_key=True, autoincrement=False),
     _number("version"),
     _number("published_version"),
     _number("as_of"),
+    sa.Column("published_by", TEXT, nullable=False, server_default=""),
 )
-"""``version`` counts changes of what was found; ``as_of`` is the last feed event of the night."""
+"""``version`` counts changes of what was found; ``as_of`` is the last feed event of the night; ``published_by`` the
+service that wrote it out last."""
 
 feed = sa.Table(
     "feed",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from rapid.errors import LedgerError
 from rapid.events import FileArrived, Rejected
-from rapid.ledger import attempts, inbox, migrate, reading, table
-from rapid.ledger.engine import Engines, open_engines, translated_errors
+from rapid.ledger import attempts, inbox, leases, migrate, reading, table
+from rapid.ledger.clock import LedgerClock
+from rapid.ledger.databases import open_engines
+from rapid.ledger.engines import Engines, translated_errors
 from rapid.ledger.transaction import Writing
-from rapid.ledger.watch import FeedWatch
+from rapid.ledger.watch import LOOK_OFTEN, LOOK_SELDOM, FeedWatch
 from rapid.ports import (
     Arrival,
     Attempt,
@@ -44,20 +49,24 @@ async def open_ledger(
     *,
     read_only: bool = False,
     busy_timeout: timedelta = timedelta(seconds=5),
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    lease: timedelta = timedelta(seconds=30),
+    clock: Callable[[], datetime] | None = None,
 ) -> AsyncIterator[Ledger]:
     """Open the ledger, making or upgrading its database first.
 
     Parameters
     ----------
     url
-        ``sqlite:////absolute/path/ledger.sqlite`` or ``sqlite:///relative/path``; directories are made.
+        ``sqlite:////absolute/path/ledger.sqlite`` or ``sqlite:///relative/path`` for one service; directories are made.
+        ``postgresql://user@host:port/database`` for several; the database exists.
     read_only
         For a process beside the one that writes: everything that would write raises `LedgerError`.
     busy_timeout
         How long to wait for another process that is writing.
+    lease
+        How long a service that is not heard of is believed to be at its attempts, where several share the database.
     clock
-        Now, with a zone.
+        Tells the time, with a zone; unless given it is the clock of the database, or of the host of a file.
 
     Raises
     ------
@@ -67,10 +76,11 @@ async def open_ledger(
         If it cannot be opened: locked, corrupt, not a database; or it shall only be read and is not there yet.
     """
     engines = open_engines(url, read_only=read_only, busy_timeout=busy_timeout, readers=_READERS)
-    ledger = SqlLedger(engines, clock=clock)
+    ledger = SqlLedger(engines, lease=lease, clock=clock)
     try:
         await ledger.prepare()
-        yield ledger
+        async with ledger.listening():
+            yield ledger
     finally:
         await ledger.close()
 
@@ -82,12 +92,16 @@ class SqlLedger:
     cancelled while its transaction runs leaves the transaction whole: done or not, never half.
     """
 
-    def __init__(self, engines: Engines, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engines: Engines, *, lease: timedelta, clock: Callable[[], datetime] | None = None) -> None:
         self._engines = engines
-        self._clock = clock
+        self._lease = lease if engines.shared else None
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        own = LedgerClock(engines.shared.now if engines.shared else None)
+        self.now: Callable[[], datetime] = clock or own.now
+        self._read_clock: Callable[[sa.Connection], datetime] = (lambda _: clock()) if clock else own.read
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-read")
-        self._watch = FeedWatch(self.last_feed_id)
+        self._watch = FeedWatch(self.last_feed_id, every=LOOK_SELDOM if engines.shared else LOOK_OFTEN)
 
     async def prepare(self) -> None:
         """Bring the database up to date, or make sure that it is."""
@@ -95,6 +109,22 @@ class SqlLedger:
             await self._read(migrate.check)
         else:
             await self._write(lambda writing: migrate.upgrade(writing.connection))
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear what other services tell of the feed; in the end give up what this one still holds."""
+        if self._engines.shared is None:
+            yield
+            return
+        listener = asyncio.create_task(self._engines.shared.listen(self._watch.hint), name="ledger notices")
+        try:
+            yield
+        finally:
+            listener.cancel()
+            await asyncio.wait([listener])
+            if self._engines.write is not None:
+                with suppress(LedgerError):  # it is away: the leases end by themselves
+                    await self._write(leases.release)
 
     async def close(self) -> None:
         """Let what is under way end, and close every connection."""
@@ -140,6 +170,22 @@ class SqlLedger:
         """Let everything wait again that a life which ended was at."""
         return await self._write(attempts.recover)
 
+    @property
+    def lease(self) -> timedelta | None:
+        """How long an attempt is held that is not renewed; None where no other service can work on this ledger."""
+        return self._lease
+
+    async def renew(self, held: Sequence[Attempt]) -> Sequence[Attempt]:
+        """Hold attempts for another lease; return those that are another's by now."""
+        ids = [attempt.id for attempt in held]
+        kept = await self._write(lambda writing: leases.renew(writing, ids))
+        return [attempt for attempt in held if attempt.id not in kept]
+
+    async def reclaim(self, held: Sequence[Attempt]) -> int:
+        """Let arrivals wait again whose lease has ended, apart from the attempts `held` here."""
+        ids = [attempt.id for attempt in held]
+        return await self._write(lambda writing: attempts.reclaim(writing, ids))
+
     async def retry(self, dead_letter_id: int) -> Arrival:
         """Give a buried arrival its attempts back."""
         return await self._write(lambda writing: attempts.retry(writing, dead_letter_id))
@@ -176,7 +222,7 @@ class SqlLedger:
 
     async def mark_night_published(self, camera: str, day_obs: int, version: int) -> None:
         """Remember that the table of a night was written out as of this version."""
-        await self._write(lambda writing: table.mark_published(writing.connection, camera, day_obs, version))
+        await self._write(lambda writing: table.mark_published(writing, camera, day_obs, version))
 
     async def feed(self, after: int, *, limit: int = 500) -> Sequence[FeedEvent]:
         """Read the feed after an id, in order."""
@@ -192,7 +238,7 @@ class SqlLedger:
 
     async def _read(self, look: Callable[[sa.Connection], _T]) -> _T:
         def run() -> _T:
-            with translated_errors(self._engines.place), self._engines.read.begin() as connection:
+            with translated_errors(self._engines), self._engines.read.begin() as connection:
                 return look(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
@@ -204,9 +250,11 @@ class SqlLedger:
             raise LedgerError(msg)
 
         def run() -> tuple[_T, int]:
-            with translated_errors(self._engines.place), engine.begin() as connection:
-                writing = Writing(connection, self._clock())
+            with translated_errors(self._engines), engine.begin() as connection:
+                writing = Writing(connection, self._read_clock(connection), self._holder, self._lease)
                 result = change(writing)
+                if writing.feed_id and self._engines.shared:
+                    self._engines.shared.announce(connection)
             return result, writing.feed_id
 
         result, feed_id = await asyncio.get_running_loop().run_in_executor(self._writer, run)

@@ -149,10 +149,18 @@ def register_columns(connection: sa.Connection, camera: str, described: Mapping[
             connection.execute(sa.update(columns).where(where).values(**spec))
 
 
-def mark_published(connection: sa.Connection, camera: str, day_obs: int, version: int) -> None:
-    """Remember the newest version of a night that was written out."""
-    where = (nights.c.camera == camera) & (nights.c.day_obs == day_obs) & (nights.c.published_version < version)
-    connection.execute(sa.update(nights).where(where).values(published_version=version))
+def mark_published(writing: Writing, camera: str, day_obs: int, version: int) -> None:
+    """Remember the newest version of a night that was written out.
+
+    When another service has written a newer one meanwhile, nobody knows which of the two stayed: it is to be written
+    once more.
+    """
+    night = (nights.c.camera == camera) & (nights.c.day_obs == day_obs)
+    older = night & (nights.c.published_version < version)
+    newer = night & (nights.c.published_version > version) & (nights.c.published_by != writing.holder)
+    change = {"published_version": version, "published_by": writing.holder}
+    writing.connection.execute(sa.update(nights).where(older).values(change))
+    writing.connection.execute(sa.update(nights).where(newer).values(published_version=0))
 
 
 Night: TypeAlias = tuple[str, int]

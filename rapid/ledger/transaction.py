@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -14,9 +14,17 @@ __all__ = ["Writing"]
 class Writing:
     """One transaction that writes.
 
-    ``now`` is the one moment of everything it writes; ``feed_id`` the newest entry it added to the feed, 0 for none.
+    ``now`` is the one moment of everything it writes; ``holder`` the service that writes, and ``lease`` how long it
+    holds an attempt (None: for as long as it lives); ``feed_id`` the newest entry it added to the feed, 0 for none.
     """
 
     connection: sa.Connection
     now: datetime
+    holder: str = ""
+    lease: timedelta | None = None
     feed_id: int = 0
+
+    @property
+    def leased_until(self) -> datetime | None:
+        """When a lease that is given now ends."""
+        return None if self.lease is None else self.now + self.lease

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-__all__ = ["FeedWatch"]
+__all__ = ["LOOK_OFTEN", "LOOK_SELDOM", "FeedWatch"]
 
-_LOOK_EVERY = 0.05
+LOOK_OFTEN = 0.05
 """Seconds between two looks for what other processes wrote: a sixth of what a page may wait in all."""
+
+LOOK_SELDOM = 1.0
+"""The same [s] where other processes tell what they wrote, which they cannot while a connection is lost."""
 
 
 class FeedWatch:
@@ -21,10 +24,12 @@ class FeedWatch:
     ----------
     look
         Reads the newest feed id.
+    every
+        Seconds between two looks.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[int]]) -> None:
-        self._look = look
+    def __init__(self, look: Callable[[], Awaitable[int]], *, every: float = LOOK_OFTEN) -> None:
+        self._look, self._every = look, every
         self._newest = 0
         self._looking = False
         self._changed = asyncio.Event()
@@ -34,6 +39,10 @@ class FeedWatch:
         if feed_id > self._newest:
             self._newest = feed_id
             self._wake()
+
+    def hint(self) -> None:
+        """Say that the feed may have grown: who looks does so now."""
+        self._wake()
 
     async def wait_beyond(self, after: int, *, timeout: float) -> bool:
         """Return True as soon as the feed has something after this id, False after `timeout` seconds."""
@@ -62,7 +71,7 @@ class FeedWatch:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(_LOOK_EVERY):
+            async with asyncio.timeout(self._every):
                 await self._changed.wait()
         except TimeoutError:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from rapid.events import FileArrived, Rejected
@@ -35,7 +35,11 @@ class Ledger(Protocol):
         ...
 
     async def begin(self, arrival: Arrival) -> Attempt | None:
-        """Write the attempt down and mark the arrival running. None when it may no longer be tried (superseded, done)."""
+        """Write the attempt down and mark the arrival running.
+
+        None when it may not be tried (superseded, done, another service is at it), or not yet: another service is
+        still at an older content of the same file.
+        """
         ...
 
     async def complete(
@@ -69,7 +73,31 @@ class Ledger(Protocol):
     async def recover(self) -> int:
         """Let arrivals that a life which ended left running wait again; return how many.
 
-        Their attempts stay counted, and are counted as interruptions.
+        Their attempts stay counted, and are counted as interruptions. What other services may be at is left to them
+        (see `reclaim`).
+        """
+        ...
+
+    @property
+    def lease(self) -> timedelta | None:
+        """How long a service that is not heard of is believed to be at its attempts.
+
+        None where no other service can work on this ledger: then nothing has to be renewed.
+        """
+        ...
+
+    def now(self) -> datetime:
+        """Tell the time by the one clock of all services on this ledger."""
+        ...
+
+    async def renew(self, held: Sequence[Attempt]) -> Sequence[Attempt]:
+        """Hold attempts for another `lease`; return those of them that are held no more: their results are not taken."""
+        ...
+
+    async def reclaim(self, held: Sequence[Attempt]) -> int:
+        """Let arrivals wait again that a service was at whose lease has ended; return how many.
+
+        Their attempts stay counted, and are counted as interruptions. Attempts `held` by the caller are left alone.
         """
         ...
 

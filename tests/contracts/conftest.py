@@ -21,11 +21,11 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Opener:
     """Opens one and the same ledger each time it is called; another kind of ledger is another parameter."""
-    urls = {"sqlite": sqlite_url(tmp_path)}
-    return lambda: open_ledger(urls[request.param], clock=clock)
+    url = sqlite_url(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return lambda: open_ledger(url, clock=clock)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from rapid.errors import ConfigError, LedgerError
 from rapid.ledger import open_ledger
-from rapid.ledger.engine import open_engines
+from rapid.ledger.databases import open_engines
 from rapid.ledger.store import SqlLedger
 from rapid.ports import Ledger, State
 from tests.support.ledgers import arrived, done, sqlite_url
@@ -25,7 +25,9 @@ SHORT = timedelta(milliseconds=50)
     ("url", "sentence"),
     [
         ("ledger.sqlite", "not a URL; expected sqlite:////absolute/path"),
-        ("postgresql://rapid:secret@db/ledger", "no ledger is kept in postgresql; expected sqlite:////"),
+        ("mysql://rapid:secret@db/ledger", "no ledger is kept in mysql; expected sqlite:////.*or postgresql://"),
+        ("postgresql://rapid:secret@db", "names no database; expected postgresql://user@host:port/database"),
+        ("postgresql://rapid:secret@db:port/ledger", "cannot be read; expected postgresql://user@host:port/database"),
         ("sqlite://", "to outlive its process.*found 'sqlite://'"),
         ("sqlite://host/ledger.sqlite", "is a file.*found 'sqlite://host/ledger.sqlite'"),
         ("sqlite:///:memory:", "to outlive its process"),

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from rapid.ledger import reading
-from rapid.ledger.engine import open_engines
+from rapid.ledger.databases import open_engines
 from rapid.ledger.inbox import find_claims
 from rapid.ledger.migrate import upgrade
 from rapid.ledger.table import find_entries

@@ -43,10 +43,8 @@ async def test_what_is_there_is_not_waited_for(watch: FeedWatch, other: OtherPro
     assert other.looks == 1
 
 
-async def test_what_is_announced_wakes_everybody_without_a_look(
-    watch: FeedWatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rapid.ledger.watch._LOOK_EVERY", 3600.0)
+async def test_what_is_announced_wakes_everybody_without_a_look(other: OtherProcess) -> None:
+    watch = FeedWatch(other.look, every=3600.0)
     waiting = [asyncio.create_task(watch.wait_beyond(0, timeout=10)) for _ in range(50)]
     await asyncio.sleep(0.02)
     watch.announce(1)
@@ -61,6 +59,20 @@ async def test_what_another_process_wrote_is_found(watch: FeedWatch, other: Othe
     assert not waiting.done()
     other.newest = 4
     assert await asyncio.wait_for(waiting, 1) is True
+
+
+async def test_a_hint_lets_who_looks_do_so_at_once(other: OtherProcess) -> None:
+    watch = FeedWatch(other.look, every=3600.0)
+    waiting = [asyncio.create_task(watch.wait_beyond(0, timeout=10)) for _ in range(5)]
+    await asyncio.sleep(0.02)
+    watch.hint()
+    await asyncio.sleep(0.02)
+    assert other.looks == 6
+    assert not any(task.done() for task in waiting)
+    other.newest = 1
+    watch.hint()
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 1) == [True] * 5
+    assert other.looks == 7
 
 
 async def test_one_looks_for_all(watch: FeedWatch, other: OtherProcess) -> None:

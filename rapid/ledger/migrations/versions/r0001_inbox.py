@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OPEN = sa.text("retried_at IS NULL AND superseded_at IS NULL")
 _CURRENT = sa.text("state <> 'superseded'")
 _RUNNING = sa.text("state = 'running'")
@@ -17,25 +19,25 @@ def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "arrivals",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("content", sa.Text, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("key", _TEXT, nullable=False),
+        sa.Column("content", _TEXT, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
         sa.Column("live", sa.Boolean, nullable=False),
-        sa.Column("instrument", sa.Text),
-        sa.Column("obs_id", sa.Text),
+        sa.Column("instrument", _TEXT),
+        sa.Column("obs_id", _TEXT),
         sa.Column("day_obs", sa.BigInteger),
         sa.Column("seq_num", sa.BigInteger),
-        sa.Column("detector_name", sa.Text),
-        sa.Column("written_at", sa.Text, nullable=False),
-        sa.Column("seen_at", sa.Text, nullable=False),
-        sa.Column("recorded_at", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("detector_name", _TEXT),
+        sa.Column("written_at", _TEXT, nullable=False),
+        sa.Column("seen_at", _TEXT, nullable=False),
+        sa.Column("recorded_at", _TEXT, nullable=False),
+        sa.Column("state", _TEXT, nullable=False),
         sa.Column("attempts", sa.BigInteger, nullable=False),
         sa.Column("interruptions", sa.BigInteger, nullable=False),
-        sa.Column("not_before", sa.Text, nullable=False),
-        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("not_before", _TEXT, nullable=False),
+        sa.Column("error", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_arrivals"),
         sa.CheckConstraint(
             "state IN ('waiting', 'running', 'done', 'failed', 'superseded')", name=op.f("ck_arrivals_state")
@@ -49,13 +51,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "attempts",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("arrival_id", sa.Integer, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("arrival_id", _NUMBER, nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
-        sa.Column("started_at", sa.Text, nullable=False),
-        sa.Column("ended_at", sa.Text),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("started_at", _TEXT, nullable=False),
+        sa.Column("ended_at", _TEXT),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("error", _TEXT, nullable=False),
         sa.Column("feed_id", sa.BigInteger),
         sa.PrimaryKeyConstraint("id", name="pk_attempts"),
         sa.CheckConstraint(
@@ -68,26 +70,26 @@ def upgrade() -> None:
     op.create_index("ix_attempts_running", "attempts", ["id"], sqlite_where=_RUNNING, postgresql_where=_RUNNING)
     op.create_table(
         "claims",
-        sa.Column("obs_id", sa.Text, nullable=False),
-        sa.Column("detector_name", sa.Text, nullable=False),
-        sa.Column("instrument", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("obs_id", _TEXT, nullable=False),
+        sa.Column("detector_name", _TEXT, nullable=False),
+        sa.Column("instrument", _TEXT, nullable=False),
+        sa.Column("key", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("obs_id", "detector_name", "instrument", name="pk_claims"),
     )
     op.create_table(
         "dead_letters",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
+        sa.Column("subject", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("detail", _TEXT, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
-        sa.Column("at", sa.Text, nullable=False),
-        sa.Column("arrival_id", sa.Integer),
-        sa.Column("retried_at", sa.Text),
-        sa.Column("superseded_at", sa.Text),
-        sa.Column("fingerprint", sa.Text),
+        sa.Column("at", _TEXT, nullable=False),
+        sa.Column("arrival_id", _NUMBER),
+        sa.Column("retried_at", _TEXT),
+        sa.Column("superseded_at", _TEXT),
+        sa.Column("fingerprint", _TEXT),
         sa.PrimaryKeyConstraint("id", name="pk_dead_letters"),
         sa.CheckConstraint("kind IN ('file', 'message')", name=op.f("ck_dead_letters_kind")),
         sa.ForeignKeyConstraint(["arrival_id"], ["arrivals.id"], name="fk_dead_letters_arrival_id"),

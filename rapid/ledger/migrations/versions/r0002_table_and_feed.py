@@ -8,28 +8,31 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "rows",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("camera", sa.Text, nullable=False),
-        sa.Column("instrument", sa.Text, nullable=False),
-        sa.Column("obs_id", sa.Text, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("camera", _TEXT, nullable=False),
+        sa.Column("instrument", _TEXT, nullable=False),
+        sa.Column("obs_id", _TEXT, nullable=False),
         sa.Column("day_obs", sa.BigInteger, nullable=False),
         sa.Column("seq_num", sa.BigInteger, nullable=False),
-        sa.Column("detector_name", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("detector_name", _TEXT, nullable=False),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("error", _TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
-        sa.Column("arrival_id", sa.Integer, nullable=False),
-        sa.Column("cells", sa.Text, nullable=False),
-        sa.Column("notes", sa.Text, nullable=False),
-        sa.Column("uncertainties", sa.Text, nullable=False),
-        sa.Column("channels", sa.Text, nullable=False),
-        sa.Column("failures", sa.Text, nullable=False),
-        sa.Column("timings", sa.Text, nullable=False),
+        sa.Column("arrival_id", _NUMBER, nullable=False),
+        sa.Column("cells", _TEXT, nullable=False),
+        sa.Column("notes", _TEXT, nullable=False),
+        sa.Column("uncertainties", _TEXT, nullable=False),
+        sa.Column("channels", _TEXT, nullable=False),
+        sa.Column("failures", _TEXT, nullable=False),
+        sa.Column("timings", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_rows"),
         sa.ForeignKeyConstraint(["arrival_id"], ["arrivals.id"], name="fk_rows_arrival_id"),
         sa.UniqueConstraint("obs_id", "detector_name", "instrument", name="uq_rows_obs_id_detector_name_instrument"),
@@ -39,21 +42,21 @@ def upgrade() -> None:
     op.create_index("ix_rows_night", "rows", summed_up)
     op.create_table(
         "columns",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("camera", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("label", sa.Text, nullable=False),
-        sa.Column("unit", sa.Text, nullable=False),
-        sa.Column("description", sa.Text, nullable=False),
-        sa.Column("type", sa.Text, nullable=False),
-        sa.Column("group", sa.Text, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("camera", _TEXT, nullable=False),
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("label", _TEXT, nullable=False),
+        sa.Column("unit", _TEXT, nullable=False),
+        sa.Column("description", _TEXT, nullable=False),
+        sa.Column("type", _TEXT, nullable=False),
+        sa.Column("group", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_columns"),
         sa.UniqueConstraint("camera", "name", name="uq_columns_camera_name"),
         sqlite_autoincrement=True,
     )
     op.create_table(
         "nights",
-        sa.Column("camera", sa.Text, nullable=False),
+        sa.Column("camera", _TEXT, nullable=False),
         sa.Column("day_obs", sa.BigInteger, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("published_version", sa.BigInteger, nullable=False),
@@ -62,13 +65,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "feed",
-        sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("at", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("camera", sa.Text, nullable=False),
+        sa.Column("id", _NUMBER, nullable=False),
+        sa.Column("at", _TEXT, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("camera", _TEXT, nullable=False),
         sa.Column("day_obs", sa.BigInteger, nullable=False),
         sa.Column("seq_num", sa.BigInteger),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("body", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_feed"),
         sa.CheckConstraint("kind IN ('exposure', 'night')", name=op.f("ck_feed_kind")),
         sqlite_autoincrement=True,

@@ -1,25 +1,19 @@
-"""Everything that is SQLite's own: opening, durability, locking, and what its errors mean.
-
-Another database is another module like this one, and nothing else of the ledger changes.
-"""
+"""Everything that is SQLite's own: opening, durability, locking, and what its errors mean."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from rapid.errors import ConfigError, LedgerError
+from rapid.ledger.engines import Engines
 
-__all__ = ["Engines", "open_engines", "translated_errors"]
+__all__ = ["open_sqlite"]
 
 _WAL_KEPT = 64 * 1024 * 1024
 """The write-ahead log is cut back to this many bytes after a checkpoint: a long read may have let it grow."""
@@ -37,22 +31,7 @@ _MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """One way in for the only writer, one for readers. ``write`` is None where nothing may be written."""
-
-    place: Path
-    read: sa.Engine
-    write: sa.Engine | None
-
-    def dispose(self) -> None:
-        """Close every connection."""
-        self.read.dispose()
-        if self.write is not None:
-            self.write.dispose()
-
-
-def open_engines(url: str, *, read_only: bool, busy_timeout: timedelta, readers: int) -> Engines:
+def open_sqlite(url: str, *, read_only: bool, busy_timeout: timedelta, readers: int) -> Engines:
     """Prepare to open a database; the file itself is opened by the first use.
 
     Raises
@@ -74,29 +53,7 @@ def open_engines(url: str, *, read_only: bool, busy_timeout: timedelta, readers:
     # Readers look at the last committed state, and a writer takes the one write lock at once: a transaction that
     # began as a reader and then has to write could be refused half-way, whatever the time-out.
     write = None if read_only else _engine(place, mode=mode, busy_timeout=busy_timeout, begin="BEGIN IMMEDIATE")
-    return Engines(place, read, write)
-
-
-@contextmanager
-def translated_errors(place: Path) -> Iterator[None]:
-    """Turn what the database raises into `LedgerError` with a sentence.
-
-    A value that cannot be stored (a time without a zone, a number that is not finite) is a mistake of the caller: the
-    ValueError or TypeError goes through.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        msg = f"ledger {place}: {_meaning(error.orig)}"
-        raise LedgerError(msg) from error
-    except StatementError as error:
-        if isinstance(error.orig, ValueError | TypeError):
-            raise error.orig from error
-        msg = f"ledger {place}: {error}"
-        raise LedgerError(msg) from error
-    except SQLAlchemyError as error:
-        msg = f"ledger {place}: {error}"
-        raise LedgerError(msg) from error
+    return Engines(str(place), read, write, meaning=_meaning)
 
 
 def _meaning(error: BaseException | None) -> str:
@@ -108,13 +65,7 @@ def _meaning(error: BaseException | None) -> str:
 def _place(url: str) -> Path:
     """Read the address; what follows the slashes is taken as it stands, so that any path can be given."""
     expected = "expected sqlite:////absolute/path or sqlite:///relative/path"
-    scheme, found, rest = url.partition("://")
-    if not found:
-        msg = f"the address of the ledger is not a URL; {expected}"
-        raise ConfigError(msg)
-    if scheme != "sqlite":
-        msg = f"no ledger is kept in {scheme}; {expected}"
-        raise ConfigError(msg)
+    _, _, rest = url.partition("://")
     if "?" in rest:
         msg = f"the address of a ledger has no options and its file no question mark; {expected}, found {url!r}"
         raise ConfigError(msg)
