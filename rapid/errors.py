@@ -15,6 +15,7 @@
     │   ├── BadCalibration          a calibration that is none, or of another detector
     │   ├── UnknownInstrument       no geometry and no header rules for this camera
     │   └── ConflictingClaim        another file already is this exposure
+    ├── AccessDenied                somebody is there and does not let us in, or is not whom we trust
     ├── NotAvailable                it should be there and is not (yet): file gone, store away   (retriable)
     ├── TaskError                   the work on one exposure did not come to an end
     │   ├── WorkerDied              the worker process ended under the task                      (retriable)
@@ -33,6 +34,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 __all__ = [
+    "AccessDenied",
     "BadCalibration",
     "BadFile",
     "BadHeader",
@@ -137,6 +139,10 @@ class UnknownInstrument(InputError):
 
 class ConflictingClaim(InputError):
     """Another file already is this exposure."""
+
+
+class AccessDenied(RapidError):
+    """Somebody is there and does not let us in (a wrong password), or is not whom we trust (a wrong certificate)."""
 
 
 class NotAvailable(RapidError):

@@ -25,6 +25,12 @@ from prometheus_client import (
 from rapid import __version__
 
 __all__ = [
+    "BUS_CONNECTED",
+    "BUS_IGNORED",
+    "BUS_LAG",
+    "BUS_LAST_MESSAGE",
+    "BUS_LOST",
+    "BUS_REBALANCES",
     "CONTENT_TYPE",
     "CPU_SECONDS",
     "DEAD_LETTERS",
@@ -76,6 +82,33 @@ REJECTED: Final = Counter(
 DUPLICATES: Final = Counter("rapid_duplicates", "Announcements of what was recorded already.", registry=REGISTRY)
 LAST_ARRIVAL: Final = Gauge(
     "rapid_last_arrival_timestamp_seconds", "When the newest arrival was recorded, Unix time (UTC).", registry=REGISTRY
+)
+
+# --- the bus -----------------------------------------------------------------------------------------------------
+
+BUS_CONNECTED: Final = Gauge(
+    "rapid_bus_connected", "Whether the brokers answer (1) or not (0).", ["source"], registry=REGISTRY
+)
+BUS_LAG: Final = Gauge(
+    "rapid_bus_lag",
+    "Messages of a topic that are on the bus and were not read yet.",
+    ["source", "topic"],
+    registry=REGISTRY,
+)
+BUS_LAST_MESSAGE: Final = Gauge(
+    "rapid_bus_last_message_timestamp_seconds",
+    "When the newest message was sent, Unix time (UTC).",
+    ["source"],
+    registry=REGISTRY,
+)
+BUS_REBALANCES: Final = Counter(
+    "rapid_bus_rebalances", "How often partitions were given to us anew.", ["source"], registry=REGISTRY
+)
+BUS_LOST: Final = Counter(
+    "rapid_bus_lost", "Messages that the broker had thrown away before they were read.", ["source"], registry=REGISTRY
+)
+BUS_IGNORED: Final = Counter(
+    "rapid_bus_ignored", "Messages that are in order and ask for nothing, by why.", ["source", "why"], registry=REGISTRY
 )
 
 # --- what is being done ------------------------------------------------------------------------------------------

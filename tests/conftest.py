@@ -19,6 +19,7 @@ import pytest_asyncio
 if TYPE_CHECKING:  # a browser and an S3 take seconds to import; few tests use them
     from playwright.async_api import Browser, Page
 
+    from tests.support.kafka import KafkaServer
     from tests.support.postgres import PostgresServer
     from tests.support.s3 import S3Server
 
@@ -100,6 +101,40 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     url = postgres.ledger()
     yield url
     postgres.drop(url)
+
+
+# --- brokers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def kafka_jars() -> Path:
+    """Return the directory of Apache Kafka's jars."""
+    from tests.support.kafka import find_kafka
+
+    found = find_kafka()
+    if found is None:
+        pytest.skip(
+            "no Java or no Apache Kafka on this machine; tools/install-system-parts and tools/fetch-kafka get them"
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_jars: Path) -> Iterator[KafkaServer]:
+    """Run a broker for the session; `KafkaServer.topic` makes a test its own topic."""
+    from tests.support.kafka import kafka_server
+
+    with kafka_server(kafka_jars) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(kafka_jars: Path) -> Iterator[KafkaServer]:
+    """Run a broker that asks for a password (SCRAM) over TLS."""
+    from tests.support.kafka import kafka_server
+
+    with kafka_server(kafka_jars, secure=True) as server:
+        yield server
 
 
 # --- no task is left behind --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every source promises, asked of a directory, of archives on disk and on S3, and of a queue."""
+"""What every source promises, asked of a directory, of archives on disk and on S3, of Kafka and of a queue."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import pytest
 
+from rapid.consumers.decoders import Decoder
 from rapid.consumers.directory import DirectorySource
+from rapid.consumers.kafka import Connection, KafkaSource, Subscription
 from rapid.consumers.replay import ReplaySource
 from rapid.events import FileArrived, check_key, name_facts
 from rapid.ports import Batch, Source, Store
 from rapid.stores import open_store
+from tests.support.kafka import KafkaServer
+from tests.support.notifications import file_written
 from tests.support.s3 import S3Server
 from tests.support.sources import QueueSource, arrived
 
@@ -33,13 +38,17 @@ def key_of(number: int) -> str:
     return f"LATISS/20240624/AT_O_20240624_{number:06d}/AT_O_20240624_{number:06d}_R00_S00.fits"
 
 
+def taken_at(number: int) -> datetime:
+    return datetime(2024, 6, 24, tzinfo=UTC) + timedelta(minutes=number)
+
+
 class Place(Protocol):
     """Somewhere files appear, and a source that looks there."""
 
     source: Source
     ends: bool
 
-    async def put(self, number: int) -> None: ...
+    async def put(self, *numbers: int) -> None: ...
 
 
 class InDirectory:
@@ -49,11 +58,15 @@ class InDirectory:
         self.root = root
         self.source = DirectorySource(root, is_complete=lambda _: True, batch_size=BATCH)
 
-    async def put(self, number: int) -> None:
+    async def put(self, *numbers: int) -> None:
+        for number in numbers:
+            self._write(number)
+
+    def _write(self, number: int) -> None:
         path = self.root / key_of(number)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"raw" * number)
-        when = (datetime(2024, 6, 24, tzinfo=UTC) + timedelta(minutes=number)).timestamp()
+        when = taken_at(number).timestamp()
         os.utime(path, (when, when))
 
 
@@ -64,8 +77,9 @@ class InStore:
         self.store = store
         self.source = ReplaySource(store, instrument="LATISS", day_obs=20240624, batch_size=BATCH)
 
-    async def put(self, number: int) -> None:
-        await self.store.put(key_of(number), b"raw" * number)
+    async def put(self, *numbers: int) -> None:
+        for number in numbers:
+            await self.store.put(key_of(number), b"raw" * number)
 
 
 class InQueue:
@@ -74,16 +88,38 @@ class InQueue:
     def __init__(self) -> None:
         self.source = QueueSource(batch_size=BATCH)
 
-    async def put(self, number: int) -> None:
-        self.source.push(arrived(key_of(number)))
+    async def put(self, *numbers: int) -> None:
+        self.source.push(*(arrived(key_of(number)) for number in numbers))
 
 
-@pytest.fixture(params=["directory", "replay of a directory", "replay of S3", "queue"])
+class InKafka:
+    ends = False
+
+    def __init__(self, server: KafkaServer) -> None:
+        self.server, self.topic = server, f"lsst.s3.{uuid4().hex[:12]}"
+        self.source = KafkaSource(
+            Connection((server.address,)),
+            Subscription((self.topic,), group=self.topic, start="earliest", metadata_age=timedelta(milliseconds=200)),
+            decode=Decoder("kafka").decode,
+            batch_size=BATCH,
+        )
+        self.made = False
+
+    async def put(self, *numbers: int) -> None:
+        if not self.made:
+            await self.server.topic(name=self.topic)
+            self.made = True
+        values = [file_written(key_of(number), size=3 * number, at=taken_at(number)) for number in numbers]
+        await self.server.send(self.topic, values)
+
+
+@pytest.fixture(params=["directory", "replay of a directory", "replay of S3", "kafka", "queue"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     makers: dict[str, Callable[[], Place]] = {
         "directory": lambda: InDirectory(tmp_path),
         "replay of a directory": lambda: InStore(open_store(str(tmp_path))),
         "replay of S3": lambda: InStore(_bucket(request.getfixturevalue("s3"))),
+        "kafka": lambda: InKafka(request.getfixturevalue("kafka")),
         "queue": InQueue,
     }
     return makers[request.param]()
@@ -95,8 +131,7 @@ def _bucket(server: S3Server) -> Store:
 
 @pytest.fixture
 async def full(place: Place) -> Place:
-    for number in range(1, COUNT + 1):
-        await place.put(number)
+    await place.put(*range(1, COUNT + 1))
     return place
 
 

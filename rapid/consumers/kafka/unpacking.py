@@ -1,0 +1,92 @@
+"""From the records of a poll to the items of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+
+from rapid import metrics
+from rapid.consumers.decoders import Decoded, Message
+from rapid.errors import NotAvailable
+from rapid.events import Event, FileArrived, Ignored, Rejected
+
+if TYPE_CHECKING:
+    from rapid.consumers.kafka.source import KafkaSource
+
+__all__ = ["Unpacked", "message_of", "unpack"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Unpacked:
+    """What the messages of a poll say.
+
+    Attributes
+    ----------
+    items
+        Files, and what cannot be used.
+    events
+        What else was said.
+    ends
+        For each partition, the offset after the last message that was decoded.
+    not_yet
+        For each partition that has one, the offset of the first message that cannot be decoded now.
+    """
+
+    items: list[FileArrived | Rejected] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+    not_yet: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+async def unpack(polled: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], source: KafkaSource) -> Unpacked:
+    """Decode the messages of a poll, in order; a partition ends where one cannot be decoded yet."""
+    unpacked = Unpacked()
+    newest = 0
+    for partition, records in polled.items():
+        for record in records:
+            try:
+                decoded = await source.decode(message_of(record))
+            except NotAvailable as error:
+                _log.warning("a message is held back", topic=record.topic, offset=record.offset, why=str(error))
+                unpacked.not_yet[partition] = record.offset
+                break
+            _sort(decoded, unpacked, source)
+            unpacked.ends[partition] = record.offset + 1
+            newest = max(newest, record.timestamp)
+    if newest:
+        metrics.BUS_LAST_MESSAGE.labels(source=source.name).set(newest / 1000)
+    return unpacked
+
+
+def message_of(record: ConsumerRecord[Any, Any]) -> Message:
+    """Turn a record into what decoders take; a time before 1970 means that there is none."""
+    sent_at = datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
+    return Message(
+        topic=record.topic,
+        value=record.value,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        timestamp=sent_at,
+        headers=tuple(record.headers),
+    )
+
+
+def _sort(decoded: Sequence[Decoded], unpacked: Unpacked, source: KafkaSource) -> None:
+    for value in decoded:
+        if isinstance(value, FileArrived):
+            late = value.live and value.seen_at - value.written_at > source.live_window
+            unpacked.items.append(replace(value, live=False) if late else value)
+        elif isinstance(value, Rejected):
+            unpacked.items.append(value)
+        elif isinstance(value, Ignored):
+            metrics.BUS_IGNORED.labels(source=source.name, why=value.why).inc()
+        else:
+            unpacked.events.append(value)
