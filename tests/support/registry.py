@@ -10,13 +10,16 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 
-__all__ = ["Answer", "RegistryServer", "registry_server"]
+import fastavro
+
+__all__ = ["Answer", "RegistryServer", "registry_server", "sal_schema", "written"]
 
 WHAT = "rapid-test-registry/1 (a stand-in for a Confluent schema registry, for tests only)"
 _TYPE = "application/vnd.schemaregistry.v1+json"
@@ -47,12 +50,17 @@ class RegistryServer:
         Where it is.
     asked
         Every path that was asked for, in order.
+    headers
+        Of the last request.
+    next
+        What is answered once each, whatever is asked.
     instead
         While this is set, it is the answer to everything.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.headers: Mapping[str, str] = {}
         self.instead: Answer | None = None
         self.next: deque[Answer] = deque()
         self.closing = threading.Event()
@@ -145,6 +153,20 @@ def registry_server() -> Iterator[RegistryServer]:
         server.stop()
 
 
+def sal_schema(topic: str, fields: Mapping[str, object]) -> str:
+    """Write the schema of a SAL event, ``MTCamera.logevent_endReadout``, as text; `fields` are names and Avro types."""
+    component, _, name = topic.partition(".")
+    listed = [{"name": field, "type": kind} for field, kind in fields.items()]
+    return json.dumps({"type": "record", "name": name, "namespace": f"lsst.sal.{component}", "fields": listed})
+
+
+def written(schema: str, record: object) -> bytes:
+    """Write a record as Avro, without any header."""
+    stream = BytesIO()
+    fastavro.schemaless_writer(stream, fastavro.parse_schema(json.loads(schema)), record)
+    return stream.getvalue()
+
+
 def _said(value: object) -> Answer:
     return Answer(200, json.dumps(value).encode())
 
@@ -168,6 +190,7 @@ def _handler(server: RegistryServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, method: str) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            server.headers = dict(self.headers)
             answer = server.answer(method, self.path, body)
             if server.closing.wait(answer.delay) and answer.delay:
                 return

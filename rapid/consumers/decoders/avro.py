@@ -43,10 +43,12 @@ class AvroSchema:
     """
 
     def __init__(self, text: str) -> None:
-        fields = _record(text)
-        self.name = _full_name(fields)
-        self._fields = [_field(field) for field in _listed(fields.get("fields"), "fields")]
-        plain = {"type": "record", "name": self.name, "fields": self._fields}
+        record = _record(text)
+        self.name = _full_name(record)
+        fields = [_field(field) for field in _listed(record.get("fields"), "fields")]
+        if len({str(field["name"]) for field in fields}) != len(fields):
+            raise BadMessage("not an Avro schema", subject=self.name, expected="each field once")
+        plain = {"type": "record", "name": self.name, "fields": fields}
         try:
             self._schema = fastavro.parse_schema(plain)
         except (fastavro.schema.SchemaParseException, ValueError, TypeError) as error:

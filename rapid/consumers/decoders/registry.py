@@ -12,11 +12,12 @@ import asyncio
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import httpx
 from pydantic_core import from_json
@@ -161,11 +162,12 @@ class SchemaRegistry:
 
     async def _bounded(self, response: httpx.Response, schema_id: int) -> bytes:
         body = bytearray()
-        async for piece in response.aiter_raw():
-            body += piece
-            if len(body) > self._size_limit:
-                expected = f"{self._size_limit} bytes or less"
-                raise BadMessage("the schema is too long", subject=f"schema {schema_id}", expected=expected)
+        async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_raw())) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > self._size_limit:
+                    expected = f"{self._size_limit} bytes or less"
+                    raise BadMessage("the schema is too long", subject=f"schema {schema_id}", expected=expected)
         return bytes(body)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Annotated, Any, NotRequired
 from urllib.parse import unquote_plus
 
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, FailFast, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from rapid.consumers.decoders.documents import Count, complaint, read_object
@@ -39,6 +39,8 @@ __all__ = ["arrival_of", "decode_s3", "is_test_event", "lacks_etag"]
 _UNSAID = "?"
 """How a content begins that was not made of an etag: no etag does."""
 _EXPECTED = "_expectedSensors.json"
+_RECORDS = 1000
+"""Most records in a notification; stores send one, and none sends more than this."""
 
 _Tag = Annotated[str, StringConstraints(max_length=256)]
 
@@ -71,7 +73,7 @@ class _Record(TypedDict):
 
 @with_config(ConfigDict(extra="ignore", strict=True))
 class _Notification(TypedDict):
-    Records: list[_Record]
+    Records: Annotated[list[_Record], FailFast()]
 
 
 _NOTIFICATION = TypeAdapter(_Notification)
@@ -81,21 +83,27 @@ _RECORD = TypeAdapter(_Record)
 def decode_s3(receipt: Receipt) -> tuple[Decoded, ...] | None:
     """Decode a notification, record by record: one that is broken does not take the others with it.
 
-    None when the message is JSON and no notification.
+    The broken ones are one dead letter together, as it holds all of the message. None when the message is JSON and no
+    notification.
 
     Raises
     ------
     BadMessage
-        If it is not JSON, or its records are no list or none.
+        If it is not JSON, or its records are no list, or none, or too many.
     """
     value = receipt.message.value or b""
     try:
-        records = _NOTIFICATION.validate_json(value)["Records"]
+        records: object = _NOTIFICATION.validate_json(value)["Records"]
+        checked = True
     except ValidationError:
-        return _record_by_record(read_object(value), receipt)
-    if not records:
-        raise BadMessage("a notification without records", expected="one or more")
-    return tuple([_announced(record, receipt, number) for number, record in enumerate(records)])
+        fields = read_object(value)
+        if "Records" not in fields:
+            return None
+        records, checked = fields["Records"], False
+    if not isinstance(records, list) or not 0 < len(records) <= _RECORDS:
+        found = f"{len(records)}" if isinstance(records, list) else type(records).__name__
+        raise BadMessage("not a notification", expected=f"a list of 1 to {_RECORDS} records", found=found)
+    return _decoded(records, receipt, checked=checked)
 
 
 def is_test_event(fields: Mapping[str, object]) -> bool:
@@ -139,43 +147,48 @@ def arrival_of(
     )
 
 
-def _record_by_record(fields: Mapping[str, object], receipt: Receipt) -> tuple[Decoded, ...] | None:
-    if "Records" not in fields:
-        return None
-    records = fields["Records"]
-    if not isinstance(records, list) or not records:
-        raise BadMessage("a notification without records", expected="a list of one or more")
-    return tuple([_checked(record, receipt, number) for number, record in enumerate(records)])
+def _decoded(records: list[Any], receipt: Receipt, *, checked: bool) -> tuple[Decoded, ...]:
+    found: list[Decoded] = []
+    broken: list[tuple[int, BadMessage | BadName]] = []
+    for number, record in enumerate(records):
+        try:
+            found.append(_announced(record if checked else _checked(record), receipt))
+        except (BadMessage, BadName) as error:
+            broken.append((number, error))
+    if broken:
+        number, first = broken[0]
+        more = f" (and {len(broken) - 1} more broken records)" if len(broken) > 1 else ""
+        found.append(receipt.reject(f"{first}{more}", f"record {number}"))
+    return tuple(found)
 
 
-def _checked(record: object, receipt: Receipt, number: int) -> Decoded:
+def _checked(record: object) -> _Record:
     try:
-        return _announced(_RECORD.validate_python(record), receipt, number)
+        return _RECORD.validate_python(record)
     except ValidationError as error:
-        return receipt.reject(BadMessage("not a usable record", found=complaint(error)), f"record {number}")
+        raise BadMessage("not a usable record", found=complaint(error)) from error
 
 
-def _announced(record: _Record, receipt: Receipt, number: int) -> Decoded:
-    kind = record["eventName"].removeprefix("s3:")
-    said = record["s3"]["object"]
-    try:
-        name = unquote_plus(said["key"], errors="strict")
-        key = receipt.archive.key_of(record["s3"]["bucket"]["name"], name)
-        if key is None:
-            return receipt.ignore(Why.ARCHIVE, f"{record['s3']['bucket']['name']}/{name}")
-        check_key(key)
-    except UnicodeDecodeError:
-        return receipt.reject(
-            BadMessage("not a usable key", subject=repr(said["key"][:120]), expected="percent-encoded UTF-8"),
-            f"record {number}",
-        )
-    except BadName as error:
-        return receipt.reject(str(error), f"record {number}")
+def _announced(record: _Record, receipt: Receipt) -> Decoded:
+    kind, bucket = record["eventName"].removeprefix("s3:"), record["s3"]["bucket"]["name"]
+    name = _unquoted(record["s3"]["object"]["key"])
+    key = receipt.archive.key_of(bucket, name)
+    if key is None:
+        return receipt.ignore(Why.ARCHIVE, f"{bucket}/{name}")
+    check_key(key)
     if kind.startswith("ObjectCreated:"):
         return _created(key, record, receipt)
     if kind.startswith(("ObjectRemoved:", "ObjectLifecycle:Expiration", "LifecycleExpiration:")):
         return _removed(key, receipt)
     return receipt.ignore(Why.EVENT, kind)
+
+
+def _unquoted(written: str) -> str:
+    try:
+        return unquote_plus(written, errors="strict")
+    except UnicodeDecodeError as error:
+        expected = "percent-encoded UTF-8"
+        raise BadMessage("not a usable key", subject=repr(written[:120]), expected=expected) from error
 
 
 def _created(key: str, record: _Record, receipt: Receipt) -> Decoded:

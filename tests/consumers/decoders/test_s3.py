@@ -142,15 +142,23 @@ def test_the_list_of_expected_sensors_is_told() -> None:
 def test_one_broken_record_does_not_take_the_others_with_it() -> None:
     other = KEY.replace("S11", "S12")
     body = notification(record(), {"eventName": "ObjectCreated:Put"}, record("../climbs.fits"), 7, record(other))
-    first, broken, climbing, number, last = decoded(body)
+    first, last, letter = decoded(body)
     assert isinstance(first, FileArrived)
     assert isinstance(last, FileArrived)
     assert (first.key, last.key) == (KEY, other)
-    for letter, subject in ((broken, "record 1"), (climbing, "record 2"), (number, "record 3")):
-        assert isinstance(letter, Rejected)
-        assert letter.subject == f"lsst.s3.raw.lsstcam[0]@17 {subject}"
-        assert letter.origin == Origin("lsst.s3.raw.lsstcam", 0, 17)
-        assert b"climbs" in letter.body
+    assert isinstance(letter, Rejected)
+    assert letter.subject == "lsst.s3.raw.lsstcam[0]@17 record 1"
+    assert letter.reason == "not a usable record; found s3: Field required (and 2 more broken records)"
+    assert letter.origin == Origin("lsst.s3.raw.lsstcam", 0, 17)
+    assert b"climbs" in letter.body
+
+
+def test_a_bad_key_among_good_ones_is_one_dead_letter() -> None:
+    first, letter = decoded(notification(record("a/../b.fits"), record()))
+    assert isinstance(first, FileArrived)
+    assert isinstance(letter, Rejected)
+    assert letter.subject == "lsst.s3.raw.lsstcam[0]@17 record 0"
+    assert letter.reason.startswith("'a/../b.fits': the key climbs out of its archive or has empty parts")
 
 
 @pytest.mark.parametrize(
@@ -190,9 +198,13 @@ def test_a_bad_record_says_what_is_wrong(changed: dict[str, Json], reason: str) 
         (b'{"Records": ' + b"[" * 100_000, "not JSON; found recursion limit exceeded"),
         (b"[]", "not an announcement; expected a JSON object; found list"),
         (b"{}", "not a notification of an object store; expected Records"),
-        (b'{"Records": []}', "a notification without records; expected one or more"),
-        (b'{"Records": {}}', "a notification without records; expected a list of one or more"),
-        (b'{"Records": null}', "a notification without records; expected a list of one or more"),
+        (b'{"Records": []}', "not a notification; expected a list of 1 to 1000 records; found 0"),
+        (b'{"Records": {}}', "not a notification; expected a list of 1 to 1000 records; found dict"),
+        (b'{"Records": null}', "not a notification; expected a list of 1 to 1000 records; found NoneType"),
+        (
+            b'{"Records": [' + b"{}," * 1000 + b"{}]}",
+            "not a notification; expected a list of 1 to 1000 records; found 1001",
+        ),
     ],
 )
 def test_a_malformed_notification_is_kept_whole(body: bytes, reason: str) -> None:

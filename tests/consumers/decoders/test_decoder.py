@@ -1,0 +1,134 @@
+"""Avro messages are decoded with the registry's schemas; what cannot be, says whether waiting would help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from rapid.consumers.decoders import ArchivePlace, Decoder, Message
+from rapid.consumers.decoders.registry import SchemaRegistry
+from rapid.errors import NotAvailable
+from rapid.events import ExposureSeen, FileArrived, Ignored, Origin, Rejected, Stage, Why
+from tests.support.announcements import KEY, NOW, SENT, STAMP, frame, notification
+from tests.support.registry import Answer, RegistryServer, registry_server, sal_schema, written
+
+TOPIC = "lsst.sal.MTCamera.logevent_endReadout"
+FIELDS = {"private_sndStamp": "double", "imageName": "string", "timestampEndOfReadout": "double", "new": "string"}
+TEXT = sal_schema("MTCamera.logevent_endReadout", FIELDS)
+RECORD = {"private_sndStamp": STAMP, "imageName": "MC_O_20260112_000123", "timestampEndOfReadout": STAMP, "new": "x"}
+PAYLOAD = written(TEXT, RECORD)
+
+
+@pytest.fixture
+def server() -> Iterator[RegistryServer]:
+    with registry_server() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def decoder(server: RegistryServer) -> AsyncIterator[Decoder]:
+    async with SchemaRegistry(server.url, timeout=timedelta(seconds=0.3), doubt=timedelta(0)) as registry:
+        yield Decoder("kafka", archive=ArchivePlace.of("s3://raw"), schemas=registry, clock=lambda: NOW)
+
+
+def message(value: bytes | None, topic: str = TOPIC) -> Message:
+    return Message(topic, value, 0, 17, timestamp=SENT)
+
+
+async def test_an_event_in_avro_is_the_event_in_json(server: RegistryServer, decoder: Decoder) -> None:
+    schema_id = server.register(f"{TOPIC}-value", TEXT)
+    (one,) = await decoder.decode(message(frame(schema_id, PAYLOAD)))
+    assert isinstance(one, ExposureSeen)
+    assert (one.stage, one.name.seq_num, one.source) == (Stage.READ_OUT, 123, "kafka")
+
+
+async def test_a_notification_needs_no_registry(server: RegistryServer, decoder: Decoder) -> None:
+    server.stop()
+    (one,) = await decoder.decode(message(json.dumps(notification()).encode(), "lsst.s3.raw.lsstcam"))
+    assert isinstance(one, FileArrived)
+    assert one.key == KEY
+
+
+@pytest.mark.parametrize("value", [None, b""])
+async def test_a_tombstone_is_ignored(decoder: Decoder, value: bytes | None) -> None:
+    assert await decoder.decode(message(value)) == (Ignored("kafka", f"{TOPIC}[0]@17", Why.TOMBSTONE),)
+
+
+async def test_a_registry_that_is_away_holds_the_message_back(server: RegistryServer, decoder: Decoder) -> None:
+    schema_id = server.register("s", TEXT)
+    server.stop()
+    with pytest.raises(NotAvailable):
+        await decoder.decode(message(frame(schema_id, PAYLOAD)))
+    server.start()
+    (one,) = await decoder.decode(message(frame(schema_id, PAYLOAD)))
+    assert isinstance(one, ExposureSeen)
+
+
+async def test_a_registry_that_is_slow_holds_the_message_back(server: RegistryServer, decoder: Decoder) -> None:
+    server.register("s", TEXT)
+    server.next.append(Answer(delay=5))
+    with pytest.raises(NotAvailable):
+        await decoder.decode(message(frame(1, PAYLOAD)))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (frame(9, PAYLOAD), "schema 9: the schema registry knows no such schema"),
+        (b"\0\0\0", "the message ends inside the header of the wire format; expected 5 bytes or more; found 3"),
+        (frame(1, PAYLOAD[:-1]), "lsst.sal.MTCamera.logevent_endReadout: the message does not fit its schema"),
+        (frame(1, PAYLOAD + b"x"), "does not fit its schema; found 1 bytes left over"),
+        (frame(1, b""), "does not fit its schema; found EOFError"),
+    ],
+)
+async def test_a_bad_message_is_kept_whole(server: RegistryServer, decoder: Decoder, value: bytes, reason: str) -> None:
+    server.register("s", TEXT)
+    (letter,) = await decoder.decode(message(value))
+    assert isinstance(letter, Rejected)
+    assert reason in letter.reason
+    assert (letter.body, letter.origin, letter.seen_at) == (value, Origin(TOPIC, 0, 17), NOW)
+
+
+async def test_the_schema_of_another_event_is_refused_until_the_registry_is_right_again(
+    server: RegistryServer, decoder: Decoder
+) -> None:
+    wrong = sal_schema("ATCamera.logevent_endReadout", FIELDS)
+    server.register("s", wrong)
+    (letter,) = await decoder.decode(message(frame(1, PAYLOAD)))
+    assert isinstance(letter, Rejected)
+    assert letter.reason == (
+        "schema 1: the schema is that of another event; expected MTCamera.logevent_endReadout; "
+        "found ATCamera.logevent_endReadout"
+    )
+    server.next.append(Answer(200, b'{"schema": ' + _quoted(TEXT) + b"}"))
+    (one,) = await decoder.decode(message(frame(1, PAYLOAD)))
+    assert isinstance(one, ExposureSeen)
+
+
+async def test_a_schema_is_not_doubted_for_what_fits_it(server: RegistryServer, decoder: Decoder) -> None:
+    server.register("s", TEXT)
+    for _ in range(3):
+        await decoder.decode(message(frame(1, PAYLOAD)))
+    assert len(server.asked) == 1
+
+
+async def test_a_record_that_is_no_sal_event_is_ignored(server: RegistryServer, decoder: Decoder) -> None:
+    text = '{"type": "record", "name": "Measurement", "fields": [{"name": "value", "type": "double"}]}'
+    server.register("s", text)
+    assert await decoder.decode(message(frame(1, bytes(8)), "elsewhere")) == (
+        Ignored("kafka", "Measurement", Why.EVENT),
+    )
+
+
+async def test_without_a_registry_avro_is_a_dead_letter() -> None:
+    (letter,) = await Decoder("kafka", clock=lambda: NOW).decode(message(frame(5, PAYLOAD)))
+    assert isinstance(letter, Rejected)
+    assert letter.reason == "schema 5: no schema registry to ask for the schema of this message"
+
+
+def _quoted(text: str) -> bytes:
+    return json.dumps(text).encode()
