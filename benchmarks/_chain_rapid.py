@@ -81,8 +81,9 @@ def frame_of(path: Path, calibrations: Calibrations) -> Frame:
 
 def draw(seen: Study) -> bytes:
     panel, limits = frame_panel(seen.frame, title="", longest_side=SIDE)
-    value = panel.offset + panel.step * panel.pixels.astype(np.float32)
-    grey = np.clip((value - limits.low) * (255 / (limits.high - limits.low)), 0, 255).astype(np.uint8)
+    value = panel.offset + panel.step * np.arange(int(panel.pixels.max()) + 1, dtype=np.float32)
+    grey_of = np.clip((value - limits.low) * (255 / (limits.high - limits.low)), 0, 255).astype(np.uint8)
+    grey = grey_of[panel.pixels]
     stream = io.BytesIO()
     Image.fromarray(grey[::-1]).save(stream, "JPEG", quality=90)
     return stream.getvalue()

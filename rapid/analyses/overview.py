@@ -97,14 +97,13 @@ def quantised(values: NDArray[np.floating], noise: float) -> tuple[NDArray[np.ui
     tuple
         pixels, offset and step, with value = offset + step * pixel; pixel 0 stands for what is not finite.
     """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint16), 0.0, 1.0
-    values = values.astype(np.float64)
-    low, high = float(np.min(values[finite])), float(np.max(values[finite]))
+    low, high = _extremes(np.ravel(values))
+    pixels = np.zeros(values.shape, np.uint16)
+    if low > high:
+        return pixels, 0.0, 1.0
     step = max(noise / _FINENESS, (high - low) / _LEVELS) or 1.0
-    pixels = np.rint((np.where(finite, values, low) - low) / step) + 1.0
-    return np.where(finite, pixels, 0.0).astype(np.uint16), low - step, step
+    _round(np.ravel(values), low, step, np.ravel(pixels))
+    return pixels, low - step, step
 
 
 def _limits(small: NDArray[np.float32], dead: NDArray[np.bool_], *, sky: bool) -> Limits:
@@ -174,7 +173,30 @@ def _binned(
                 sums[x] += value if usable else np.float32(0.0)
                 counts[x] += np.float32(1.0) if usable else np.float32(0.0)
         for column in range(columns):
-            last = min((column + 1) * factor, nx)
-            count = np.sum(counts[column * factor : last])
-            means[row, column] = np.sum(sums[column * factor : last]) / count if count > 0 else np.nan
+            total, count = np.float32(0.0), np.float32(0.0)
+            for x in range(column * factor, min((column + 1) * factor, nx)):
+                total += sums[x]
+                count += counts[x]
+            means[row, column] = total / count if count > 0 else np.nan
     return means
+
+
+@compiled
+def _extremes(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Lowest and highest of the finite values; infinity and its negative when there are none."""
+    low, high = np.inf, -np.inf
+    for x in range(values.size):
+        value = np.float64(values[x])
+        if value - value == 0.0:
+            low = value if value < low else low  # noqa: FURB136 - so that it is vectorised
+            high = value if value > high else high  # noqa: FURB136
+    return low, high
+
+
+@compiled
+def _round(values: NDArray[np.floating], low: float, step: float, pixels: NDArray[np.uint16]) -> None:
+    """Number each finite value by its step from the lowest one on, beginning with 1."""
+    for x in range(values.size):
+        value = np.float64(values[x])
+        if value - value == 0.0:
+            pixels[x] = np.uint16(np.int32(np.rint((value - low) / step)) + 1)

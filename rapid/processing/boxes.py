@@ -8,16 +8,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.processing.histogram import BINS, REACH, add_line, clip_counts, first_guess, joined
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined
 from rapid.processing.jit import compiled
+from rapid.processing.memory import AHEAD, prefetch_row
 
 __all__ = ["EVERY", "box_levels"]
 
 EVERY: Final = 8
 """Rows of which one is taken for the noise: a sixteenth of the pixels in pairs, 0.1 % of a whole detector's noise."""
 
-_SAMPLE: Final = 256
-"""Pixels of a box that the width of its bins follows from: to 10 %, and they reach twice as far as they must."""
+_SAMPLE: Final = 64
+"""Pixels of a box that the width of its bins follows from: to 15 %, and they reach twice as far as they must."""
+
+_COARSE: Final = 8.0
+"""Bins a standard deviation must have at least: fewer add more than a thousandth to the variance."""
+
+_PIECE: Final = 2048
+"""Values that are worked on at a time: they, their bins and the histogram stay in the first cache."""
 
 
 @compiled
@@ -35,118 +42,105 @@ def box_levels(  # noqa: PLR0917 - compiled functions take their arguments by po
     Pixels that are not finite, or have one of `bits` in the mask, are left out; a box with less than the part `usable` of
     good ones is left as it is. `rows` and `columns` are the edges of the boxes.
     """
-    width = np.diff(columns).max()
-    line = np.empty(width, np.float32)
-    places = np.empty(width, np.uint32)
-    counts = np.empty((2, BINS + 2), np.int64)
-    sample = np.empty(_SAMPLE, np.float64)
+    largest = np.diff(rows).max() * np.diff(columns).max()
+    pixels, places = np.empty(largest, np.float32), np.empty(_PIECE, np.uint32)
     for i in range(rows.size - 1):
         for j in range(columns.size - 1):
-            box = (rows[i], rows[i + 1], columns[j], columns[j + 1])
-            n = _count_good(image, mask, bits, box, line)
-            if n >= usable * (box[1] - box[0]) * (box[3] - box[2]):
-                values = _box(image, mask, bits, box, False, n, sample, line, places, counts)
-                result[i, j, 0], result[i, j, 1], result[i, j, 2], result[i, j, 3] = values
-                pairs = _box(image, mask, bits, box, True, n // (2 * EVERY), sample, line, places, counts)
-                result[i, j, 4] = pairs[2] / math.sqrt(2.0) if pairs[3] > 0 else values[2]
+            ny, nx = rows[i + 1] - rows[i], columns[j + 1] - columns[j]
+            n = _gather(image, mask, bits, (rows[i], columns[j]), (ny, nx), pixels)
+            if n >= usable * ny * nx:
+                values = pixels[: ny * nx]
+                levels = _clipped(values, _guess(values, n), places)
+                result[i, j, 0], result[i, j, 1], result[i, j, 2], result[i, j, 3] = levels
+                pairs = values[: _pair_up(values, ny, nx)]
+                noise = _clipped(pairs, (0.0, math.sqrt(2.0) * levels[2]), places)
+                result[i, j, 4] = noise[2] / math.sqrt(2.0) if noise[3] > 0 else levels[2]
 
 
 @compiled
-def _count_good(
+def _gather(  # noqa: PLR0917 - compiled functions take their arguments by position
     image: NDArray[np.float32],
     mask: NDArray[np.unsignedinteger],
     bits: np.unsignedinteger,
-    box: tuple[int, int, int, int],
-    line: NDArray[np.float32],
+    corner: tuple[int, int],
+    shape: tuple[int, int],
+    pixels: NDArray[np.float32],
 ) -> int:
+    """Bring the pixels of a box together, what is masked as NaN; return how many are numbers."""
     n = 0
-    for y in range(box[0], box[1]):
-        width = _good_line(image[y, box[2] : box[3]], mask[y, box[2] : box[3]], bits, line)
+    for y in range(shape[0]):
+        v, u = corner[0] + y, corner[1]
+        prefetch_row(image, v + AHEAD, u, u + shape[1])
+        prefetch_row(mask, v + AHEAD, u, u + shape[1])
+        line, bad = image[v, u : u + shape[1]], mask[v, u : u + shape[1]]
+        kept = pixels[y * shape[1] : (y + 1) * shape[1]]
         good = np.int32(0)
-        for x in range(width):
-            good += np.int32(line[x] - line[x] == np.float32(0.0))
+        for x in range(line.size):
+            value = np.float32(np.nan) if bad[x] & bits else line[x]
+            kept[x] = value
+            good += np.int32(value - value == np.float32(0.0))
         n += int(good)
     return n
 
 
 @compiled
-def _good_line(
-    pixels: NDArray[np.float32], mask: NDArray[np.unsignedinteger], bits: np.unsignedinteger, line: NDArray[np.float32]
-) -> int:
-    """Copy a row; what is masked becomes NaN."""
-    for x in range(pixels.size):
-        line[x] = np.float32(np.nan) if mask[x] & bits else pixels[x]
-    return pixels.size
+def _guess(values: NDArray[np.float32], n_good: int) -> tuple[float, float]:
+    """Guess median and sigma from an even sample of the values that are numbers."""
+    sample = np.empty(_SAMPLE, np.float64)
+    n = 0
+    for i in range(0, values.size, max(1, n_good // _SAMPLE)):
+        if n < _SAMPLE and np.isfinite(values[i]):
+            sample[n] = values[i]
+            n += 1
+    return first_guess(sample[:n])
 
 
 @compiled
-def _pair_line(
-    pixels: NDArray[np.float32], mask: NDArray[np.unsignedinteger], bits: np.unsignedinteger, line: NDArray[np.float32]
-) -> int:
-    """Take the differences of neighbours, each pixel in one of them at most; NaN where one is masked."""
-    n = pixels.size // 2
-    for k in range(n):
-        bad = (mask[2 * k] | mask[2 * k + 1]) & bits
-        line[k] = np.float32(np.nan) if bad else pixels[2 * k + 1] - pixels[2 * k]
+def _pair_up(values: NDArray[np.float32], ny: int, nx: int) -> int:
+    """Put the differences of neighbours in some rows at the beginning, each pixel in one of them; return how many."""
+    n = 0
+    for y in range(0, ny, EVERY):
+        for x in range(y * nx, y * nx + nx - 1, 2):
+            values[n] = values[x + 1] - values[x]
+            n += 1
     return n
 
 
 @compiled
-def _box(  # noqa: PLR0917 - compiled functions take their arguments by position
-    image: NDArray[np.float32],
-    mask: NDArray[np.unsignedinteger],
-    bits: np.unsignedinteger,
-    box: tuple[int, int, int, int],
-    pairs: bool,
-    n_good: int,
-    sample: NDArray[np.float64],
-    line: NDArray[np.float32],
-    places: NDArray[np.uint32],
-    counts: NDArray[np.int64],
+def _clipped(
+    values: NDArray[np.float32], guess: tuple[float, float], places: NDArray[np.uint32]
 ) -> tuple[float, float, float, int]:
-    """Clip the pixels of a box, or the differences of its neighbours in some rows."""
-    every = EVERY if pairs else 1
-    step = max(1, n_good // _SAMPLE)
-    n, seen = 0, 0
-    for y in range(box[0], box[1], every):
-        part, bad = image[y, box[2] : box[3]], mask[y, box[2] : box[3]]
-        width = _pair_line(part, bad, bits, line) if pairs else _good_line(part, bad, bits, line)
-        for x in range((step - seen % step) % step, width, step):
-            if n < _SAMPLE and np.isfinite(line[x]):
-                sample[n] = line[x]
-                n += 1
-        seen += width
-    median, sigma = first_guess(sample[:n])
+    """Clip values whose median and sigma are about known; where the bins turn out too coarse or too few, once more."""
+    median, sigma = guess
     if not sigma > 0.0:
-        sigma, n = _full_scatter(image, mask, bits, box, pairs, median, line)
+        sigma, n = _full_scatter(values, median)
         if not sigma > 0.0:
             return median, median, sigma, n
-    low, bin_width = median - REACH * sigma, 2.0 * REACH * sigma / BINS
-    counts[:] = 0
-    for y in range(box[0], box[1], every):
-        part, bad = image[y, box[2] : box[3]], mask[y, box[2] : box[3]]
-        width = _pair_line(part, bad, bits, line) if pairs else _good_line(part, bad, bits, line)
-        add_line(line[:width], low, bin_width, places, counts)
-    return clip_counts(joined(counts), low, bin_width)
+    found = _clip_once(values, median, sigma, places)
+    coarse = found[2] < _COARSE * 2.0 * REACH * sigma / BINS
+    few = abs(found[1] - median) + CLIP * found[2] > REACH * sigma
+    if found[2] > 0.0 and (coarse or few):
+        found = _clip_once(values, found[1], found[2], places)
+    return found
 
 
 @compiled
-def _full_scatter(  # noqa: PLR0917 - compiled functions take their arguments by position
-    image: NDArray[np.float32],
-    mask: NDArray[np.unsignedinteger],
-    bits: np.unsignedinteger,
-    box: tuple[int, int, int, int],
-    pairs: bool,
-    median: float,
-    line: NDArray[np.float32],
-) -> tuple[float, int]:
+def _clip_once(
+    values: NDArray[np.float32], median: float, sigma: float, places: NDArray[np.uint32]
+) -> tuple[float, float, float, int]:
+    counts = np.zeros((2, BINS + 2), np.int64)
+    low, width = median - REACH * sigma, 2.0 * REACH * sigma / BINS
+    for first in range(0, values.size, _PIECE):
+        add_line(values[first : first + _PIECE], low, width, places, counts)
+    return clip_counts(joined(counts), low, width)
+
+
+@compiled
+def _full_scatter(values: NDArray[np.float32], median: float) -> tuple[float, int]:
     """Scatter of all values about the median, where most are alike; and how many there are."""
     total, n = 0.0, 0
-    for y in range(box[0], box[1], EVERY if pairs else 1):
-        part, bad = image[y, box[2] : box[3]], mask[y, box[2] : box[3]]
-        width = _pair_line(part, bad, bits, line) if pairs else _good_line(part, bad, bits, line)
-        for x in range(width):
-            if np.isfinite(line[x]):
-                total += (line[x] - median) ** 2
-                n += 1
+    for x in range(values.size):
+        if np.isfinite(values[x]):
+            total += (values[x] - median) ** 2
+            n += 1
     return (math.sqrt(total / n) if n else np.nan), n

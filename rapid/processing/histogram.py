@@ -80,34 +80,55 @@ def joined(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 def clip_counts(counts: NDArray[np.int64], low: float, width: float) -> tuple[float, float, float, int]:
     """Clip a histogram until nothing changes; return mean, median, sigma and the number of values kept.
 
-    Values are taken to lie evenly within their bin; sigma is corrected for what the clipping takes from a Gaussian.
+    Values are taken to lie evenly within their bin; sigma is corrected for what the clipping takes from a Gaussian. Sums
+    over a range of bins are differences of sums from the first bin on, in whole numbers: they are exact.
     """
+    sums = _sums(counts)
     first, last = 0, counts.size
     mean, median, sigma, n = np.nan, np.nan, np.nan, 0
     for _ in range(_ITERATIONS):
-        n = 0
-        total = 0.0
-        for i in range(first, last):
-            n += counts[i]
-            total += counts[i] * (i + 0.5)
+        n = sums[0, last] - sums[0, first]
         if n == 0:
             return np.nan, np.nan, np.nan, 0
-        mean = total / n
-        spread = 0.0
-        below = 0
-        median = mean
-        for i in range(first, last):
-            spread += counts[i] * (i + 0.5 - mean) ** 2
-            if below * 2 < n <= (below + counts[i]) * 2:
-                median = i + (0.5 * n - below) / counts[i]
-            below += counts[i]
-        sigma = math.sqrt(spread / n) / _KEPT
+        centre = (sums[1, last] - sums[1, first]) / n
+        mean = centre + counts.size // 2 + 0.5
+        spread = max((sums[2, last] - sums[2, first]) / n - centre**2, 0.0)
+        i = _middle(sums[0], first, last)
+        median = i + (0.5 * n - (sums[0, i] - sums[0, first])) / counts[i]
+        sigma = math.sqrt(spread) / _KEPT
         new_first = max(0, int(median - CLIP * sigma))
         new_last = min(counts.size, math.ceil(median + CLIP * sigma))
         if new_first <= first and new_last >= last:
             break
         first, last = max(first, new_first), min(last, new_last)
     return low + mean * width, low + median * width, sigma * width, n
+
+
+@compiled
+def _sums(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum up the counts before each bin, these times the number of the bin from the middle, and times its square."""
+    sums = np.zeros((3, counts.size + 1), np.int64)
+    middle = counts.size // 2
+    for i in range(counts.size):
+        from_middle = i - middle
+        sums[0, i + 1] = sums[0, i] + counts[i]
+        sums[1, i + 1] = sums[1, i] + counts[i] * from_middle
+        sums[2, i + 1] = sums[2, i] + counts[i] * from_middle * from_middle
+    return sums
+
+
+@compiled
+def _middle(below: NDArray[np.int64], first: int, last: int) -> int:
+    """Find the bin with the middle one of the values in a range of bins, by halving the range."""
+    total = below[first] + below[last]
+    low, high = first, last - 1
+    while low < high:
+        i = (low + high) // 2
+        if 2 * below[i + 1] >= total:
+            high = i
+        else:
+            low = i + 1
+    return low
 
 
 def _kept_by_clipping(limit: float) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rapid.processing.geometry import Box
 from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined
 from rapid.processing.jit import compiled
+from rapid.processing.memory import AHEAD, prefetch_line
 
 __all__ = ["CLIP", "BoxStatistics", "Clipped", "box_statistics", "clipped", "half_sample_mode"]
 
@@ -109,6 +110,7 @@ def _clipped(flat: NDArray[np.generic], pitch: int, ny: int, nx: int) -> tuple[f
     counts = np.zeros((2, BINS + 2), np.int64)
     places = np.empty(_PIECE, np.uint32)
     for y in range(ny):
+        prefetch_line(flat, (y + AHEAD) * pitch, (y + AHEAD) * pitch + min(nx, _PIECE))
         for x in range(0, nx, _PIECE):
             add_line(flat[y * pitch + x : y * pitch + min(x + _PIECE, nx)], low, width, places, counts)
     return clip_counts(joined(counts), low, width)

@@ -114,3 +114,11 @@ def test_it_moves_and_scales_with_the_image(shift: float, scale: float, seed: in
     near = 0.01 * scale + 1e-6 * abs(shift)
     assert second.level == pytest.approx(first.level * scale + shift, abs=near)
     assert second.noise == pytest.approx(first.noise * scale, rel=0.02, abs=1e-6 * abs(shift))
+
+
+def test_noise_is_found_where_the_box_varies_a_hundred_times_more() -> None:
+    """Bins that the spread of the box was good for are too coarse for its noise: they are made finer."""
+    slope = np.arange(1024, dtype=np.float32)[:, None] * np.float32(300)
+    image = np.random.default_rng(1).normal(0, 20, (1024, 1024)).astype(np.float32) + slope
+    found = background_of(image, none(image.shape))
+    assert found.noise == pytest.approx(20, rel=0.01)

@@ -54,6 +54,8 @@ class CalibrationImage:
         Of a pixel's value, one number for each amplifier in the order of the detector's, read-only.
     identity
         Provenance: what a finding made with it has to name.
+    n_unusable
+        Number of pixels without a value, counted when it is made: every exposure asks for it.
     """
 
     counts: NDArray[np.int16]
@@ -61,6 +63,10 @@ class CalibrationImage:
     step: float
     variance: NDArray[np.float64]
     identity: str
+    n_unusable: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_unusable", int(np.count_nonzero(self.counts == UNUSABLE)))
 
     @classmethod
     def bias(cls, values: NDArray[np.floating], *, variance: NDArray[np.float64], identity: str) -> Self:
@@ -89,11 +95,6 @@ class CalibrationImage:
         image = np.float32(self.zero) + np.float32(self.step) * counts.astype(np.float32)
         image[counts == UNUSABLE] = np.nan
         return image
-
-    @property
-    def n_unusable(self) -> int:
-        """Number of pixels without a value."""
-        return int(np.count_nonzero(self.counts == UNUSABLE))
 
     @classmethod
     def _packed(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from rapid.processing.jit import compiled
+from rapid.processing.isr.medians import column_medians, row_medians
 
 __all__ = ["LEADING", "TRAILING", "Levels", "ParallelLevels", "parallel_levels", "serial_levels"]
 
@@ -73,7 +73,7 @@ def serial_levels(segment: NDArray[np.int32], first: int, stop: int | None = Non
         rows that something bled into have their neighbours' level, `replaced` counts them.
     """
     levels = np.empty(segment.shape[0], np.float64)
-    _row_medians(segment[:, first:stop], levels)
+    row_medians(segment[:, first:stop], levels)
     bled = _differs(levels, _NEIGHBOURS) | _wide_bleeds(levels)
     if not bled.any():
         return levels, 0
@@ -101,7 +101,7 @@ def parallel_levels(segment: NDArray[np.int32], levels: Levels, *, first_row: in
     nothing = np.zeros(columns.stop - columns.start)
     if first_row >= segment.shape[0]:
         return ParallelLevels(nothing, 0, 1, "no rows of overscan")
-    medians = np.median(segment[first_row:, columns].T - levels[first_row:], axis=1)
+    medians = column_medians(segment[first_row:, columns], levels[first_row:])
     found = float(np.median(medians))
     if found > _SPILLED_SHARE * _SPILLED_LEVEL:
         signal = float(np.median(segment[:first_row:_EVERY, columns] - levels[:first_row:_EVERY, None]))
@@ -139,32 +139,3 @@ def _wide_bleeds(levels: Levels) -> NDArray[np.bool_]:
         if at_rim and (inner in {0, levels.size} or abs(levels[inner] - levels[inner - 1]) < limit / 2):
             bled[first:last] = False
     return np.asarray(bled, np.bool_)
-
-
-@compiled
-def _row_medians(overscan: NDArray[np.int32], levels: NDArray[np.float64]) -> None:
-    for row in range(overscan.shape[0]):
-        levels[row] = _grouped_median(overscan[row])
-
-
-@compiled
-def _grouped_median(values: NDArray[np.int32]) -> float:
-    """Find the median of counts by halving their range, and its place among equal ones; the sum of two counts is an int32."""
-    low, high = values[0], values[0]
-    for value in values:
-        low, high = min(low, value), max(high, value)
-    wanted = np.int32((values.size + 1) // 2)
-    while low < high:
-        middle = np.int32((low + high) >> 1)
-        below = np.int32(0)
-        for value in values:
-            below += np.int32(value <= middle)
-        if below >= wanted:
-            high = middle
-        else:
-            low = np.int32(middle + 1)
-    less, equal = 0, 0
-    for value in values:
-        less += value < low
-        equal += value == low
-    return float(low) - 0.5 + (0.5 * values.size - less) / equal

@@ -17,6 +17,7 @@ from rapid.processing.frame import Mask
 from rapid.processing.isr.calibrations import UNUSABLE, CalibrationImage
 from rapid.processing.isr.readout import Readout
 from rapid.processing.jit import compiled
+from rapid.processing.memory import AHEAD, prefetch_row
 from rapid.processing.pixels import HIGHEST_COUNT
 
 __all__ = ["Electronics", "divide_by_flat", "mark_saturated", "place", "subtract_levels"]
@@ -181,6 +182,11 @@ def _place(  # noqa: PLR0917 - compiled functions take their arguments by positi
         for x in range(width):
             counts[x] = (source[x] - level - columns[x]) * gain
         v = v0 + (height - 1 - y if flips[0] else y)
+        ahead = v - AHEAD if flips[0] else v + AHEAD
+        prefetch_row(image, ahead, u0, u0 + width)
+        for known in (bias[0], dark[0], flat[0]):
+            if known.size:
+                prefetch_row(known, ahead, u0, u0 + width)
         line, bits = image[v, u0 : u0 + width], mask[v, u0 : u0 + width]
         _turn(counts, line, flips[1])
         if bias[0].size:
