@@ -14,6 +14,9 @@ __all__ = ["Monitor", "analysis"]
 _LONGEST_SIDE = 1100
 """Pixels of the picture at most: one to one on a page, 4 by 4 for a 4k detector."""
 
+_SEEN = frozenset({"bias", "dark", "flat"})
+"""Steps whose absence shows in the picture, and is said above it where the kind of exposure wants them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
@@ -45,7 +48,9 @@ class Monitor:
 
 def _title(study: Study) -> str:
     detector = study.frame.detector
-    left_out = ", ".join(step.name for step in study.frame.recipe if not step.done)
+    left_out = ", ".join(
+        step.name for step in study.frame.recipe if step.name in _SEEN and step.wanted and not step.done
+    )
     return f"{detector.name} · {detector.serial}" + (f" · without {left_out}" if left_out else "")
 
 

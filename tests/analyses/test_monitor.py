@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from rapid.analyses.monitor import analysis
 from rapid.processing.analysis import Analysis
 from rapid.processing.findings import ImagePanel
+from rapid.processing.frame import Step
 from tests.support.studies import Star, make_info, make_study, with_image
 
 KINDS = ["bias", "dark", "flat", "science", "cwfs", "focus", "acq", "engtest", "unknown"]
@@ -32,6 +34,18 @@ def test_every_kind_of_exposure_has_one_picture(kind: str) -> None:
     assert panel.pixels.dtype == np.uint16
     assert panel.blank == 0
     assert result.findings == ()
+
+
+def test_the_title_names_the_images_that_are_wanted_and_missing_and_no_other_step() -> None:
+    study = make_study([Star(50, 50)])
+    recipe = (
+        Step("bias", done=False, detail="no bias"),
+        Step("dark", done=False, detail="not wanted of a bias", wanted=False),
+        Step("linearity", done=False, detail="no linearity"),
+        Step("flat", done=True),
+    )
+    (picture,) = analysis.run(replace(study, frame=replace(study.frame, recipe=recipe))).pictures
+    assert picture.panels[0].title == "R00_S00 · ITL-3800C-068 · without bias"
 
 
 def test_the_sidecar_says_how_it_was_stretched() -> None:
