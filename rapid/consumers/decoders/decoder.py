@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from rapid.consumers.decoders.archive import ANY_ARCHIVE, ArchivePlace
-from rapid.consumers.decoders.dispatch import decode
+from rapid.consumers.decoders.dispatch import decode, needs_schema
 from rapid.consumers.decoders.message import Decoded, Message, Receipt
-from rapid.consumers.decoders.wire import RecordSchema, framed_schema_id, is_framed
+from rapid.consumers.decoders.wire import RecordSchema, framed_schema_id
 from rapid.errors import BadMessage
 from rapid.events import Rejected
 
@@ -66,11 +66,10 @@ class Decoder:
             If the schema registry is away: nothing is wrong with the message, hold it back and come again.
         """
         receipt = Receipt(message, self._source, self._clock(), self._archive)
-        value = message.value or b""
-        if self._schemas is None or not is_framed(value):
+        if self._schemas is None or not needs_schema(message):
             return decode(receipt)
         try:
-            schema_id = framed_schema_id(value)
+            schema_id = framed_schema_id(message.value or b"")
             schema = await self._schemas.schema(schema_id)
         except BadMessage as error:
             return (receipt.reject(error),)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from rapid.consumers.decoders.announced import decode_announced, is_latest
 from rapid.consumers.decoders.documents import read_object
-from rapid.consumers.decoders.message import Decoded, Receipt
+from rapid.consumers.decoders.message import Decoded, Message, Receipt
 from rapid.consumers.decoders.s3 import decode_s3, is_test_event
-from rapid.consumers.decoders.sal import SalTopic, decode_sal, decode_visit, is_visit_copy, sal_topic
+from rapid.consumers.decoders.sal import SalTopic, decode_sal, decode_visit, is_heard, is_visit_copy, sal_topic
 from rapid.consumers.decoders.sensors import expected_sensors, is_expected_sensors
 from rapid.consumers.decoders.wire import RecordSchema, framed_schema_id, is_framed, payload_of
 from rapid.errors import BadMessage, BadName
 from rapid.events import Why
 
-__all__ = ["MESSAGE_LIMIT", "decode"]
+__all__ = ["MESSAGE_LIMIT", "decode", "needs_schema"]
 
 MESSAGE_LIMIT = 8 << 20
 """Longest message that is looked into [bytes]: eight times what a Kafka broker takes unless told otherwise."""
@@ -46,25 +46,42 @@ def decode(receipt: Receipt, schema: RecordSchema | None = None) -> tuple[Decode
     if is_latest(receipt.message.topic):
         return (receipt.ignore(Why.LATEST, receipt.message.topic),)
     try:
-        return (_framed(value, receipt, schema),) if is_framed(value) else _json(value, receipt)
+        return (_framed(value, receipt, schema),) if _is_avro(value, receipt.message.topic) else _json(value, receipt)
     except (BadMessage, BadName) as error:
         return (receipt.reject(str(error)),)
 
 
+def needs_schema(message: Message) -> bool:
+    """Tell whether decoding a message would look at its schema.
+
+    What nobody listens to is not asked about, and neither is rubbish among the notifications of a store: while the
+    registry is away, neither must hold back what comes after it.
+    """
+    value = message.value or b""
+    if len(value) > MESSAGE_LIMIT or not _is_avro(value, message.topic):
+        return False
+    topic = sal_topic(message.topic)
+    return topic is None or is_heard(topic)
+
+
+def _is_avro(value: bytes, topic: str) -> bool:
+    return is_framed(value) and not topic.startswith(_STORE_TOPIC)
+
+
 def _framed(value: bytes, receipt: Receipt, schema: RecordSchema | None) -> Decoded:
     schema_id = framed_schema_id(value)
+    topic = sal_topic(receipt.message.topic)
+    if topic is not None and not is_heard(topic):
+        return receipt.ignore(Why.EVENT, str(topic))
     if schema is None:
         raise BadMessage("no schema registry to ask for the schema of this message", subject=f"schema {schema_id}")
     described = sal_topic(schema.name)
-    if described is None:
+    if described is None and topic is None:
         return receipt.ignore(Why.EVENT, schema.name)
-    topic = sal_topic(receipt.message.topic)
-    if topic is not None and topic != described:
+    if described is None or (topic is not None and topic != described):
+        expected, found = str(topic), str(described or schema.name)
         raise BadMessage(
-            "the schema is that of another event",
-            subject=f"schema {schema_id}",
-            expected=str(topic),
-            found=str(described),
+            "the schema is that of another event", subject=f"schema {schema_id}", expected=expected, found=found
         )
     return decode_sal(described, schema.read(payload_of(value)), receipt)
 

@@ -26,7 +26,7 @@ from rapid.events import (
     exposure_name,
 )
 
-__all__ = ["SalTopic", "decode_sal", "decode_visit", "is_visit_copy", "sal_topic"]
+__all__ = ["SalTopic", "decode_sal", "decode_visit", "is_heard", "is_visit_copy", "sal_topic"]
 
 _EventT = TypeVar("_EventT", bound=sal.SalEvent)
 _Maker = Callable[[_EventT, Receipt], Event | Ignored]
@@ -73,15 +73,13 @@ def decode_sal(topic: SalTopic, fields: Mapping[str, object], receipt: Receipt) 
     BadMessage
         If a field that is needed is missing or has an impossible value.
     """
-    name = topic.name.removeprefix(_PREFIX)
-    known = _KNOWN.get(name)
-    if (
-        known is None
-        or not topic.name.startswith(_PREFIX)
-        or topic.component not in (known.components or {topic.component})
-    ):
-        return receipt.ignore(Why.EVENT, str(topic))
-    return known.decode(fields, receipt, str(topic))
+    known = _find(topic)
+    return known.decode(fields, receipt, str(topic)) if known else receipt.ignore(Why.EVENT, str(topic))
+
+
+def is_heard(topic: SalTopic) -> bool:
+    """Tell whether anybody here listens to what is published on a topic."""
+    return _find(topic) is not None
 
 
 def is_visit_copy(fields: Mapping[str, object]) -> bool:
@@ -105,6 +103,13 @@ class _Known(NamedTuple):
 
     components: frozenset[str]
     decode: Callable[[Mapping[str, object], Receipt, str], Event | Ignored]
+
+
+def _find(topic: SalTopic) -> _Known | None:
+    known = _KNOWN.get(topic.name.removeprefix(_PREFIX))
+    if known is None or not topic.name.startswith(_PREFIX):
+        return None
+    return known if not known.components or topic.component in known.components else None
 
 
 def _known(components: frozenset[str], model: type[_EventT], make: _Maker[_EventT]) -> _Known:

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid.consumers.decoders.avro import AvroSchema
@@ -43,6 +43,7 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(RECORDS)
 def test_what_was_written_is_read(fields: dict[str, Json]) -> None:
     assert ALL_SCHEMA.read(written(ALL_TEXT, fields)) == fields
@@ -54,6 +55,7 @@ def test_a_schema_knows_its_name() -> None:
     assert AvroSchema('{"type": "record", "name": "C", "fields": []}').name == "C"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
     try:
@@ -63,6 +65,7 @@ def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
     assert fields.keys() == ALL.keys()
 
 
+@settings(deadline=None)
 @given(RECORDS, st.data())
 def test_a_shortened_or_lengthened_record_is_refused(fields: dict[str, Json], data: st.DataObject) -> None:
     payload = written(ALL_TEXT, fields)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from rapid.consumers.decoders import ArchivePlace, Decoder, Message
+from rapid.consumers.decoders import MESSAGE_LIMIT, ArchivePlace, Decoder, Message
 from rapid.consumers.decoders.registry import SchemaRegistry
 from rapid.errors import NotAvailable
 from rapid.events import ExposureSeen, FileArrived, Ignored, Origin, Rejected, Stage, Why
@@ -122,6 +122,38 @@ async def test_a_record_that_is_no_sal_event_is_ignored(server: RegistryServer, 
     assert await decoder.decode(message(frame(1, bytes(8)), "elsewhere")) == (
         Ignored("kafka", "Measurement", Why.EVENT),
     )
+
+
+async def test_the_schema_of_something_else_is_no_event(server: RegistryServer, decoder: Decoder) -> None:
+    server.register("s", '{"type": "record", "name": "Measurement", "fields": [{"name": "value", "type": "double"}]}')
+    (letter,) = await decoder.decode(message(frame(1, bytes(8))))
+    assert isinstance(letter, Rejected)
+    assert (
+        "the schema is that of another event; expected MTCamera.logevent_endReadout; found Measurement" in letter.reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("topic", "outcome"),
+    [
+        ("lsst.sal.MTCamera.logevent_shutterDetailedState", Ignored),
+        ("lsst.sal.MTMount.azimuth", Ignored),
+        ("lsst.s3.raw.lsstcam", Rejected),
+    ],
+)
+async def test_what_needs_no_schema_does_not_wait_for_the_registry(
+    server: RegistryServer, decoder: Decoder, topic: str, outcome: type
+) -> None:
+    server.stop()
+    (one,) = await decoder.decode(message(frame(1, PAYLOAD), topic))
+    assert type(one) is outcome
+
+
+async def test_a_huge_message_does_not_wait_for_the_registry(server: RegistryServer, decoder: Decoder) -> None:
+    server.stop()
+    (letter,) = await decoder.decode(message(frame(1, bytes(MESSAGE_LIMIT))))
+    assert isinstance(letter, Rejected)
+    assert "the message is too long" in letter.reason
 
 
 async def test_without_a_registry_avro_is_a_dead_letter() -> None:

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rapid.consumers.decoders import MESSAGE_LIMIT, Decoded
@@ -61,6 +61,10 @@ JSON = st.recursive(
 )
 
 
+UNHURRIED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Nothing here depends on how fast the machine is."""
+
+
 def holds(values: tuple[Decoded, ...], body: bytes) -> None:
     """Check what must be true of every answer."""
     assert values
@@ -78,6 +82,7 @@ def holds(values: tuple[Decoded, ...], body: bytes) -> None:
             assert 0 <= value.size < 1 << 63
 
 
+@UNHURRIED
 @given(st.sampled_from(TOPICS), st.binary(max_size=300))
 @example("", b"\0")
 @example("", b"{")
@@ -89,22 +94,22 @@ def test_any_bytes(topic: str, body: bytes) -> None:
         holds(decoded(body, topic), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(TOPICS), JSON)
-@settings(max_examples=200)
 def test_any_json(topic: str, value: Json) -> None:
     body = json.dumps(value).encode()
     holds(decoded(body, topic), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(TOPICS[:1]), st.data())
-@settings(max_examples=200)
 def test_a_notification_with_any_field_changed(topic: str, data: st.DataObject) -> None:
     body = json.dumps(_changed(notification(record(), record()), data)).encode()
     holds(decoded(body, topic), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(TOPICS[3:]), st.data())
-@settings(max_examples=200)
 def test_an_event_with_any_field_changed(topic: str, data: st.DataObject) -> None:
     fields = end_readout(
         obsid="x", obsId="x", url="u", groupId="g", scriptSalIndex=1, position=[0.0, 0.0], ccdLocation="R22S11"
@@ -113,8 +118,8 @@ def test_an_event_with_any_field_changed(topic: str, data: st.DataObject) -> Non
     holds(decoded(body, topic), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(sorted(CONTRACT)), st.data())
-@settings(max_examples=200)
 def test_a_message_of_the_contract_with_any_fields(schema: str, data: st.DataObject) -> None:
     fields = {
         name: data.draw(LEAVES | st.lists(LEAVES, max_size=2))
@@ -133,6 +138,7 @@ def test_a_message_of_the_contract_with_any_fields(schema: str, data: st.DataObj
     holds(decoded(body, "summit/x"), body)
 
 
+@UNHURRIED
 @given(st.binary(max_size=100))
 def test_any_avro(payload: bytes) -> None:
     topic = TOPICS[4]
@@ -142,6 +148,7 @@ def test_any_avro(payload: bytes) -> None:
     holds(decoded(body, topic, schema=schema), body)
 
 
+@UNHURRIED
 @given(st.text())
 def test_any_topic(topic: str) -> None:
     sal_topic(topic)

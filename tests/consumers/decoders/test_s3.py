@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid.consumers.decoders import ArchivePlace, Decoded, lacks_etag
@@ -98,6 +98,7 @@ def test_a_size_that_was_not_said_is_nought() -> None:
     assert arrived(record(size=None)).size == 0
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\."), min_size=1, max_size=20))
 def test_an_encoded_key_is_decoded(stem: str) -> None:
     for written in (quote(f"a/{stem}.fits", safe=""), quote_plus(f"a/{stem}.fits")):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid.consumers.decoders.sal_lists import join_list, split_list
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_characters="\\"), max_size=8), min_size=1).filter(
         lambda parts: parts != [""]

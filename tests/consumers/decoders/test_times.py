@@ -44,6 +44,7 @@ def test_what_is_no_stamp_is_refused(stamp: float) -> None:
         utc_of_tai(stamp)
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.sampled_from([UTC, None])))
 def test_an_iso_time_is_read(when: datetime) -> None:
     assert utc_of_iso(when.isoformat()) == when.replace(tzinfo=UTC)
