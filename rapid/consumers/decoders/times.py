@@ -14,7 +14,7 @@ from typing import Annotated
 import erfa
 from pydantic import BeforeValidator
 
-__all__ = ["IsoTime", "TaiStamp", "utc_of_iso", "utc_of_tai"]
+__all__ = ["IsoTime", "TaiStamp", "utc_of_iso", "utc_of_milliseconds", "utc_of_tai"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1972, 1, 1, tzinfo=UTC)
@@ -51,6 +51,17 @@ def utc_of_iso(text: str) -> datetime:
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{text} is a time that UTC cannot hold") from error
+
+
+def utc_of_milliseconds(stamp: int) -> datetime | None:
+    """Convert the stamp of a Kafka record [ms since 1970, UTC].
+
+    None for one that Python cannot hold, or before 1970, as -1 for "not set": whoever sends chooses it freely.
+    """
+    try:
+        return _EPOCH + timedelta(milliseconds=stamp) if stamp >= 0 else None
+    except OverflowError:
+        return None
 
 
 @cache

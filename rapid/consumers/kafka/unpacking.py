@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -12,6 +11,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from rapid import metrics
 from rapid.consumers.decoders import Decoded, Message
+from rapid.consumers.decoders.times import utc_of_milliseconds
 from rapid.errors import NotAvailable
 from rapid.events import Event, FileArrived, Ignored, Rejected
 
@@ -66,15 +66,14 @@ async def unpack(polled: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, An
 
 
 def message_of(record: ConsumerRecord[Any, Any]) -> Message:
-    """Turn a record into what decoders take; a time before 1970 means that there is none."""
-    sent_at = datetime.fromtimestamp(record.timestamp / 1000, UTC) if record.timestamp >= 0 else None
+    """Turn a record into what decoders take."""
     return Message(
         topic=record.topic,
         value=record.value,
         partition=record.partition,
         offset=record.offset,
         key=record.key,
-        timestamp=sent_at,
+        timestamp=utc_of_milliseconds(record.timestamp),
         headers=tuple(record.headers),
     )
 

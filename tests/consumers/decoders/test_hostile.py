@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 
 import pytest
@@ -156,6 +157,19 @@ def test_any_topic(topic: str) -> None:
     holds(decoded(body, topic), body)
 
 
+def test_ten_thousand_bad_messages_hide_no_good_one() -> None:
+    chance = random.Random(20260112)
+    good = [json.dumps(notification(record(KEY.replace("000123", f"{n:06}")))).encode() for n in range(1000)]
+    bad = [_damaged(chance.choice(good), chance) for _ in range(10_000)]
+    mixed = good + bad
+    chance.shuffle(mixed)
+    values = [value for body in mixed for value in decoded(body)]
+    arrived = {value.key for value in values if isinstance(value, FileArrived)}
+    letters = [value.body for value in values if isinstance(value, Rejected)]
+    assert arrived == {KEY.replace("000123", f"{n:06}") for n in range(1000)}
+    assert sorted(letters) == sorted(bad)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -195,3 +209,11 @@ def _changed(value: Json, data: st.DataObject) -> Json:
         place = data.draw(st.integers(0, len(value) - 1))
         return [*value[:place], _changed(value[place], data), *value[place + 1 :]]
     return data.draw(JSON)
+
+
+def _damaged(body: bytes, chance: random.Random) -> bytes:
+    """Spoil a notification: cut it short, or rename what it cannot do without."""
+    if chance.random() < 0.5:
+        return body[: chance.randrange(1, len(body))]
+    needed = chance.choice([b'"Records"', b'"s3"', b'"object"', b'"key"', b'"bucket"', b'"name"', b'"eventName"'])
+    return body.replace(needed, needed[:-1] + b'?"', 1)

@@ -10,7 +10,7 @@ from astropy.time import Time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rapid.consumers.decoders.times import utc_of_iso, utc_of_tai
+from rapid.consumers.decoders.times import utc_of_iso, utc_of_milliseconds, utc_of_tai
 
 EPOCH_TAI = Time("1970-01-01", scale="tai")
 
@@ -54,3 +54,16 @@ def test_an_iso_time_is_read(when: datetime) -> None:
 def test_what_is_no_iso_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"Invalid isoformat|a time that UTC cannot hold"):
         utc_of_iso(text)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 4_000_000_000_000))
+def test_the_stamp_of_a_record_is_in_milliseconds(stamp: int) -> None:
+    found = utc_of_milliseconds(stamp)
+    assert found is not None
+    assert (found - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1) == stamp
+
+
+@pytest.mark.parametrize("stamp", [-1, -(1 << 63), (1 << 63) - 1, 253_402_300_800_000])
+def test_the_stamp_of_a_record_may_be_anything(stamp: int) -> None:
+    assert utc_of_milliseconds(stamp) is None
