@@ -127,12 +127,15 @@ def _sum_all(  # noqa: PLR0917 - compiled functions take their arguments by posi
 ) -> None:
     largest = radii[-1] if radii.size else 0.0
     running = np.zeros(2 * math.ceil(largest) + 4)
+    arcs = np.empty((radii.size, running.size))
     for i in range(x.size):
         if not (np.isfinite(x[i]) and np.isfinite(y[i])):
             sums[i, :] = np.nan
             continue
+        left = math.ceil(x[i] - largest - 0.5)
+        _fill_arcs(left - x[i] - 0.5, radii, arcs)
         for j in range(math.ceil(y[i] - largest - 0.5), math.floor(y[i] + largest + 0.5) + 1):
-            _add_row(image, hidden, x[i], y[i], j, sky[i], radii, running, sums[i])
+            _add_row(image, hidden, x[i], y[i], j, sky[i], radii, running, arcs, left, sums[i])
 
 
 @compiled
@@ -145,6 +148,8 @@ def _add_row(  # noqa: PLR0917 - as above
     sky: float,
     radii: NDArray[np.float64],
     running: NDArray[np.float64],
+    arcs: NDArray[np.float64],
+    leftmost: int,
     sums: NDArray[np.float64],
 ) -> None:
     """Add what one row has inside each circle; a circle that meets a pixel it cannot use becomes NaN."""
@@ -167,10 +172,11 @@ def _add_row(  # noqa: PLR0917 - as above
             left, right = end + 1, end
         else:
             sums[r] += running[right - first + 1] - running[left - first]
+        lower, upper = _edge(v - 0.5, radius), _edge(v + 0.5, radius)
         for i in range(begin, end + 1):
             if left <= i <= right:
                 continue
-            part = _part_inside(i - x, v, radius)
+            part = _part_inside(i - x, arcs[r, i - leftmost], arcs[r, i - leftmost + 1], lower, upper, radius)
             if part > 0.0:
                 sums[r] += part * _light(image, hidden, j, i, sky)
 
@@ -184,25 +190,46 @@ def _light(image: NDArray[np.float32], hidden: NDArray[np.bool_], j: int, i: int
 
 
 @compiled
-def _part_inside(u: float, v: float, radius: float) -> float:
-    """Area of the pixel at (u, v) inside a circle about the origin: the sum over its corners of areas up to the axes."""
+def _fill_arcs(first: float, radii: NDArray[np.float64], arcs: NDArray[np.float64]) -> None:
+    """Find the areas under every circle from its middle to the edges of the columns, `first` and every pixel from there."""
+    for r in range(radii.size):
+        for k in range(arcs.shape[1]):
+            arcs[r, k] = _under_arc(min(abs(first + k), radii[r]), radii[r])
+
+
+_Edge = tuple[float, float, float]
+"""Edge of a row: where it is, where it meets the circle, and the area under the circle up to there."""
+
+
+@compiled
+def _edge(v: float, radius: float) -> _Edge:
+    meets = math.sqrt(max(radius * radius - v * v, 0.0))
+    return v, meets, _under_arc(meets, radius)
+
+
+@compiled
+def _part_inside(u: float, left: float, right: float, lower: _Edge, upper: _Edge, radius: float) -> float:  # noqa: PLR0917 - as above
+    """Area of a pixel inside a circle: the sum over its corners of areas up to the axes through the middle.
+
+    `left` and `right` are the areas under the circle up to its edges at u - 0.5 and u + 0.5.
+    """
     return (
-        _corner(u + 0.5, v + 0.5, radius)
-        - _corner(u - 0.5, v + 0.5, radius)
-        - _corner(u + 0.5, v - 0.5, radius)
-        + _corner(u - 0.5, v - 0.5, radius)
+        _corner(u + 0.5, right, upper, radius)
+        - _corner(u - 0.5, left, upper, radius)
+        - _corner(u + 0.5, right, lower, radius)
+        + _corner(u - 0.5, left, lower, radius)
     )
 
 
 @compiled
-def _corner(u: float, v: float, radius: float) -> float:
+def _corner(u: float, arc: float, edge: _Edge, radius: float) -> float:
     """Area of the circle inside the rectangle from the origin to (u, v), with the sign of u v."""
+    v, meets, meets_arc = edge
     sign = 1.0 if (u >= 0.0) == (v >= 0.0) else -1.0
     u, v = min(abs(u), radius), min(abs(v), radius)
     if u * u + v * v <= radius * radius:
         return sign * u * v
-    meets = math.sqrt(radius * radius - v * v)
-    return sign * (meets * v + _under_arc(u, radius) - _under_arc(meets, radius))
+    return sign * (meets * v + arc - meets_arc)
 
 
 @compiled
