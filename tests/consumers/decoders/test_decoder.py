@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from rapid.consumers.decoders import MESSAGE_LIMIT, ArchivePlace, Decoder, Message
+from rapid.consumers.decoders import MESSAGE_LIMIT, ArchivePlace, Decoder, Message, lacks_etag
 from rapid.consumers.decoders.registry import SchemaRegistry
 from rapid.errors import NotAvailable
 from rapid.events import ExposureSeen, FileArrived, Ignored, Origin, Rejected, Stage, Why
-from tests.support.announcements import KEY, NOW, SENT, STAMP, frame, notification
+from rapid.ports import StoredObject
+from rapid.stores import open_store
+from tests.support.announcements import KEY, NOW, SENT, STAMP, frame, notification, record
 from tests.support.registry import Answer, RegistryServer, registry_server, sal_schema, written
 
 TOPIC = "lsst.sal.MTCamera.logevent_endReadout"
@@ -160,6 +164,67 @@ async def test_without_a_registry_avro_is_a_dead_letter() -> None:
     (letter,) = await Decoder("kafka", clock=lambda: NOW).decode(message(frame(5, PAYLOAD)))
     assert isinstance(letter, Rejected)
     assert letter.reason == "schema 5: no schema registry to ask for the schema of this message"
+
+
+# --- a look at the archive ---------------------------------------------------------------------------------------
+
+
+def announced(etag: str | None) -> Message:
+    return message(json.dumps(notification(record(eTag=etag))).encode(), "lsst.s3.raw.lsstcam")
+
+
+async def only_file(decoder: Decoder, announcement: Message) -> FileArrived:
+    (one,) = await decoder.decode(announcement)
+    assert isinstance(one, FileArrived)
+    return one
+
+
+async def test_a_missing_etag_is_taken_from_the_archive() -> None:
+    looks: list[str] = []
+
+    async def look(key: str) -> StoredObject:
+        looks.append(key)
+        return StoredObject(key, 5, "of-the-store", NOW)
+
+    decoder = Decoder("kafka", look=look, clock=lambda: NOW)
+    file = await only_file(decoder, announced(None))
+    assert (file.content, file.size) == ("of-the-store", 5)
+    assert (await only_file(decoder, announced("said"))).content == "said"
+    assert looks == [KEY]
+
+
+async def test_a_file_of_a_directory_is_tagged_as_the_directory_does(tmp_path: Path) -> None:
+    (tmp_path / KEY).parent.mkdir(parents=True)
+    (tmp_path / KEY).write_bytes(b"raw")
+    status = (tmp_path / KEY).stat()
+    store = open_store(str(tmp_path))
+    file = await only_file(Decoder("kafka", look=store.head, look_always=True), announced("of-the-bucket"))
+    assert (file.content, file.size) == (f"3-{status.st_mtime_ns}", 3)
+
+
+async def test_an_archive_that_does_not_have_it_changes_nothing(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    decoder = Decoder("kafka", look=store.head, look_always=True)
+    assert (await only_file(decoder, announced("said"))).content == "said"
+    assert lacks_etag(await only_file(decoder, announced(None)))
+
+
+async def test_an_archive_that_does_not_answer_changes_nothing() -> None:
+    async def look(key: str) -> StoredObject:
+        await asyncio.sleep(60)
+        raise AssertionError(key)
+
+    decoder = Decoder("kafka", look=look, patience=timedelta(seconds=0.01))
+    assert lacks_etag(await only_file(decoder, announced(None)))
+
+
+async def test_what_is_no_file_is_not_looked_at() -> None:
+    async def look(key: str) -> StoredObject:
+        raise AssertionError(key)
+
+    decoder = Decoder("kafka", look=look, look_always=True)
+    (one,) = await decoder.decode(message(b"{}", "lsst.s3.raw.lsstcam"))
+    assert isinstance(one, Rejected)
 
 
 def _quoted(text: str) -> bytes:
