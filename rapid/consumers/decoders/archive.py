@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from rapid.errors import BadMessage
+from rapid.errors import BadMessage, ConfigError
 
 __all__ = ["ANY_ARCHIVE", "ArchivePlace", "split_uri"]
 
@@ -28,9 +28,22 @@ class ArchivePlace:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Read the place from the URL of an archive: ``s3://bucket/prefix``, ``file:///directory``, or a directory."""
-        bucket, name = split_uri(url)
-        return cls(bucket or "", name.rstrip("/"))
+        """Read the place from the URL of an archive: ``s3://bucket/prefix``, ``file:///directory``, or an absolute path.
+
+        Raises
+        ------
+        ConfigError
+            If it is another.
+        """
+        try:
+            bucket, name = split_uri(url)
+        except BadMessage as error:
+            raise ConfigError(str(error)) from error
+        if bucket is None:
+            raise ConfigError(
+                f"{url!r} is no place of an archive; expected s3://bucket/prefix, file:/// or an absolute path"
+            )
+        return cls(bucket, name.rstrip("/"))
 
     def key_of(self, bucket: str | None, name: str) -> str | None:
         """Give the key of an object, not checked yet; None when it does not lie in the archive.
@@ -62,13 +75,15 @@ def split_uri(uri: str) -> tuple[str | None, str]:
     Raises
     ------
     BadMessage
-        If it is of another kind than ``s3:``, ``file:`` and plain paths.
+        If it is of another kind than ``s3:``, ``file:`` and plain paths, or has a query.
     """
     try:
         parts = urlsplit(uri)
         path = unquote(parts.path, errors="strict")
     except ValueError as error:
         raise BadMessage("not a URI", subject=repr(uri[:120]), found=str(error)) from error
+    if parts.scheme and (parts.query or parts.fragment):
+        raise BadMessage("not a URI of an object", subject=repr(uri[:120]), expected="%3F for ? and %23 for #")
     if parts.scheme == "s3" and parts.netloc:
         return parts.netloc, path.lstrip("/")
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
