@@ -104,6 +104,9 @@ class PipelineSettings(_Strict):
     backlog_share: float = Field(0.25, ge=0.05, le=0.95, description="Part of the starts the backlog is sure of.")
     live_window: Duration = Field(timedelta(minutes=10), description="Older than this is backlog.")
     patience: Duration = Field(timedelta(minutes=10), description="How long ledger or gallery may be away.")
+    lease: Duration = Field(
+        timedelta(seconds=30), description="With a shared ledger: how long a silent service is believed to be at work."
+    )
     drain: Duration = Field(timedelta(seconds=60), description="How long a stop waits for the frames in work.")
 
 
@@ -136,7 +139,9 @@ class Settings(BaseSettings):
     state: Path = Field(
         Path("rapid-state"), description="Directory of the ledger and, unless said otherwise, the gallery."
     )
-    ledger: str | None = Field(None, description="URL of the ledger; sqlite in <state> unless given.")
+    ledger: str | None = Field(
+        None, description="URL of the ledger; sqlite in <state> unless given, postgresql for several services."
+    )
     archive: ArchiveSettings = ArchiveSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     gallery: GallerySettings = GallerySettings()

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from rapid.config import Settings
 from rapid.errors import ConfigError, LedgerError, NotAvailable
-from rapid.ledger import open_ledger
+from rapid.ledger import is_shared, ledger_place, open_ledger
 from rapid.pipeline.dispatch import Pipeline
 from rapid.pipeline.lanes import LanesPolicy
 from rapid.pipeline.policy import Policy
@@ -50,7 +51,7 @@ async def open_line(settings: Settings) -> AsyncIterator[Line]:
     """Open ledger, workers and stores, and put the pipeline on them."""
     with _alone(settings):
         async with (
-            open_ledger(settings.ledger_url) as ledger,
+            open_ledger(settings.ledger_url, lease=settings.pipeline.lease) as ledger,
             local_workers(
                 study_task,
                 count=settings.workers.count,
@@ -77,7 +78,9 @@ async def open_line(settings: Settings) -> AsyncIterator[Line]:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Hold the ledger: a second service on it would take the first one's work for abandoned.
+    """Hold a ledger that is one service's own: a second one would take the first one's work for abandoned.
+
+    A ledger that is shared has leases for that.
 
     Raises
     ------
@@ -90,11 +93,8 @@ def _alone(settings: Settings) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(place.open("a+", encoding="utf-8"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            if not is_shared(settings.ledger_url):
+                _lock(stack.enter_context(place.open("a+", encoding="utf-8")))
         except BlockingIOError as error:
             who = place.read_text(encoding="utf-8").strip() or "?"
             msg = f"another rapid (process {who}) works on {settings.ledger_url}; give this one its own --state"
@@ -102,6 +102,13 @@ def _alone(settings: Settings) -> Iterator[None]:
         except OSError as error:
             raise LedgerError(f"the state cannot be kept in {place.parent}: {error.strerror}") from error
         yield
+
+
+def _lock(file: TextIO) -> None:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
 
 
 def _beside_ledger(settings: Settings, suffix: str) -> Path:
@@ -126,7 +133,8 @@ async def _same_archive(settings: Settings, ledger: Ledger) -> None:
     counts = await ledger.counts()
     left = counts.waiting + counts.running
     if before != url and left:
-        msg = f"{left} exposures of {before} are not done yet in {settings.ledger_url}; finish them, or give {url} its own --state"
+        place = ledger_place(settings.ledger_url)
+        msg = f"{left} exposures of {before} are not done yet in {place}; finish them, or give {url} its own --state"
         raise ConfigError(msg)
     note.write_text(f"{url}\n", encoding="utf-8")
 

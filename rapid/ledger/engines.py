@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -54,7 +54,7 @@ class Engines:
     read: sa.Engine
     write: sa.Engine | None
     meaning: Callable[[BaseException | None], str]
-    shared: Shared | None = None
+    shared: Shared | None = field(default=None, repr=False)  # what it calls knows the password
 
     def dispose(self) -> None:
         """Close every connection."""

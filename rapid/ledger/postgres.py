@@ -88,7 +88,10 @@ def place_of(url: str) -> str:
         If it names no database.
     """
     address = _address(url)
-    return address.set(drivername="postgresql", password=None, query={}).render_as_string()
+    shown = sa.URL.create(
+        "postgresql", username=address.username, host=address.host, port=address.port, database=address.database
+    )
+    return shown.render_as_string()
 
 
 def connect_arguments(url: str) -> dict[str, Any]:

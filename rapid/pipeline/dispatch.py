@@ -15,12 +15,13 @@ import structlog
 from rapid import metrics
 from rapid.errors import Net, NotAvailable, TaskFailed
 from rapid.pipeline.lanes import Lanes
+from rapid.pipeline.leases import Leases
 from rapid.pipeline.patience import patiently
 from rapid.pipeline.policy import Policy, retry_at
 from rapid.pipeline.timings import observe, timings
 from rapid.ports import Arrival, Attempt, Gallery, Ledger, Outcome, State, Task, Workers
 
-__all__ = ["Clock", "Pipeline", "utc_now"]
+__all__ = ["Clock", "Pipeline"]
 
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
@@ -43,11 +44,6 @@ async def always_there() -> bool:
     return True
 
 
-def utc_now() -> datetime:
-    """Tell the time, UTC."""
-    return datetime.now(UTC)
-
-
 class Pipeline:
     """Takes arrivals from the ledger to published rows.
 
@@ -60,7 +56,7 @@ class Pipeline:
     archive_there
         Tells whether the archive as a whole can be reached: only then is a file that cannot be had its own fault.
     clock
-        Tells the time; a test has its own.
+        Tells the time; the ledger's, unless given.
     """
 
     def __init__(
@@ -75,14 +71,15 @@ class Pipeline:
         catalogue_options: Mapping[str, str] | None = None,
         archive_there: Callable[[], Awaitable[bool]] = always_there,
         policy: Policy | None = None,
-        clock: Clock = utc_now,
+        clock: Clock | None = None,
     ) -> None:
         self._ledger, self._workers, self._gallery = ledger, workers, gallery
         self._archive, self._options = archive, dict(options or {})
         self._catalogue, self._catalogue_options = catalogue, dict(catalogue_options or {})
         self._policy = policy or Policy()
-        self._clock, self._archive_there = clock, archive_there
+        self._clock, self._archive_there = clock or ledger.now, archive_there
         self._lanes = Lanes(self._policy.lanes)
+        self._leases = Leases(ledger)
         self._known: set[int] = set()
         self._keys: set[str] = set()
         self._in_work = 0
@@ -121,11 +118,7 @@ class Pipeline:
         """Queue what earlier lives left behind; return how many."""
         interrupted = await self._patiently(self._ledger.recover)
         waiting = await self._patiently(lambda: self._ledger.waiting(now=datetime.max.replace(tzinfo=UTC)))
-        for arrival in waiting:
-            if arrival.interruptions >= self._policy.interruptions:
-                await self._bury_interrupted(arrival)
-            else:
-                self.offer([arrival])
+        await self._queue(waiting)
         self.changed.set()
         if waiting:
             _log.info("picked up what was left", waiting=len(waiting), interrupted=interrupted)
@@ -134,7 +127,14 @@ class Pipeline:
     async def look_again(self) -> None:
         """Queue what waits in the ledger and is not known here, such as what somebody at a terminal gave a new chance."""
         if len(self._lanes) < FEW:
-            self.offer(await self._ledger.waiting(now=self._clock()))
+            await self._queue(await self._ledger.waiting(now=self._clock()))
+
+    async def _queue(self, waiting: Iterable[Arrival]) -> None:
+        for arrival in waiting:
+            if arrival.interruptions >= self._policy.interruptions:
+                await self._bury_interrupted(arrival)
+            else:
+                self.offer([arrival])
 
     async def run(self) -> None:
         """Attempt what waits, as workers become free, until `stop` is called; then wait for what is in work.
@@ -142,6 +142,7 @@ class Pipeline:
         What is still in work after `Policy.drain` is cut off; the next life picks it up.
         """
         async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(self._leases.keep(self.look_again), name="leases")
             tasks: set[asyncio.Task[None]] = set()
             while not self._stopping:
                 self._wake.clear()
@@ -149,6 +150,7 @@ class Pipeline:
                 self._gauge()
                 await self._sleep()
             await _finish(tasks, self._policy.drain.total_seconds())
+            keeping.cancel()
 
     def stop(self) -> None:
         """Start nothing more."""
@@ -196,9 +198,10 @@ class Pipeline:
 
     async def _attempt(self, attempt: Attempt) -> Arrival | None:
         """Make the attempt; return the arrival if it is to be tried again."""
-        with Net() as net:
-            await self._study_and_publish(attempt)
-        return None if net.caught is None else await self._fail(attempt, net.caught, net.detail)
+        with self._leases.holding(attempt):
+            with Net() as net:
+                await self._study_and_publish(attempt)
+            return None if net.caught is None else await self._fail(attempt, net.caught, net.detail)
 
     async def _study_and_publish(self, attempt: Attempt) -> None:
         arrival = attempt.arrival

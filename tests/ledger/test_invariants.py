@@ -10,8 +10,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,6 +22,7 @@ from rapid.events import FileArrived, Rejected
 from rapid.ledger import open_ledger
 from rapid.ports import Arrival, Attempt, FeedEvent, JsonValue, Ledger, State
 from tests.support.ledgers import COLUMNS, Clock, arrived, key_of, rejected, row_of, sqlite_url
+from tests.support.postgres import PostgresServer
 
 T = TypeVar("T")
 Entry = dict[str, JsonValue]
@@ -43,6 +45,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.directory = Path(tempfile.mkdtemp())
+        self.url = self.new_url()
         self.clock = Clock()
         self.ledger: Ledger
         self.attempts: list[Attempt] = []
@@ -55,6 +58,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.odd: tuple[str, datetime] | None = None
         self.odd_contents: set[str] = set()
 
+    def new_url(self) -> str:
+        """Name a ledger that is empty."""
+        return sqlite_url(self.directory)
+
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         self.clock.advance(1)
         return self.runner.run(work)
@@ -62,7 +69,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.open_it = AsyncExitStack()
-        opened = open_ledger(sqlite_url(self.directory), clock=self.clock)
+        opened = open_ledger(self.url, clock=self.clock)
         self.ledger = self.do(self.open_it.enter_async_context(opened))
 
     def teardown(self) -> None:
@@ -253,7 +260,26 @@ class LedgerMachine(RuleBasedStateMachine):
             assert night["as_of"] == max(event.id for event in self.told)
 
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(
-    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+class PostgresMachine(LedgerMachine):
+    """The same where several services could write."""
+
+    server: ClassVar[PostgresServer]
+
+    def new_url(self) -> str:
+        return self.server.ledger()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.server.drop(self.url)
+
+
+class TestLedger(LedgerMachine.TestCase):  # type: ignore[misc]
+    settings = settings(max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+class TestPostgres(PostgresMachine.TestCase):  # type: ignore[misc]
+    settings = settings(max_examples=5, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+    @pytest.fixture(autouse=True)
+    def server(self, postgres: PostgresServer) -> None:
+        PostgresMachine.server = postgres

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from datetime import timedelta
 
 from rapid.ledger import open_ledger
 from tests.support.ledgers import COLUMNS, arrived, rejected, row_of
@@ -21,7 +22,7 @@ def say(*words: object) -> None:
 
 async def flood(url: str) -> None:
     """Record three, finish the first, bury the second, leave the third running; say so; for ever."""
-    async with open_ledger(url) as ledger:
+    async with open_ledger(url, lease=timedelta(milliseconds=1)) as ledger:
         await ledger.recover()
         first = (await ledger.counts()).received
         while True:
