@@ -10,9 +10,9 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,9 +22,18 @@ from pydantic_settings import (
 
 from rapid.errors import ConfigError
 
-__all__ = ["ArchiveSettings", "PipelineSettings", "Settings", "WebSettings", "WorkersSettings", "load_settings"]
+__all__ = [
+    "ArchiveSettings",
+    "KafkaSettings",
+    "PipelineSettings",
+    "Settings",
+    "WebSettings",
+    "WorkersSettings",
+    "load_settings",
+]
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d*)?)\s*(ms|s|m|h|d)?\s*$")
+_SERVER = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -48,6 +57,10 @@ class ArchiveSettings(_Strict):
     url: str = Field("raw", description="Directory, or s3://bucket/prefix.")
     options: dict[str, SecretStr] = Field(
         default_factory=dict, description="Of an S3 store: endpoint, region, access_key_id, ..."
+    )
+    watch: bool = Field(
+        True,
+        description="Watch a directory; false where a bus announces all of it, with etags that are not the directory's.",
     )
     rescan: Duration = Field(
         timedelta(seconds=60), description="How often a watched directory is read again; the watch may lose events."
@@ -118,6 +131,60 @@ class WebSettings(_Strict):
     title: str = Field("Rapid", description="Head of every page.")
 
 
+class KafkaSettings(_Strict):
+    """Kafka, where files are announced."""
+
+    servers: tuple[str, ...] = Field((), description="host:port of some brokers; none: Kafka is not listened to.")
+    topics: tuple[str, ...] = Field((), description="What is read.")
+    patterns: tuple[str, ...] = Field((), description="Regular expressions of further topics.")
+    group: str = Field("rapid", min_length=1, description="Services of one group share the work and take over.")
+    private: bool = Field(False, description="A group of our own in each life: everything is seen, nothing continued.")
+    start: Literal["latest", "earliest"] = Field("latest", description="Where a group begins that is new.")
+    announced: str | None = Field(
+        None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."
+    )
+    registry: str | None = Field(None, description="URL of the schema registry, for events in Avro.")
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = Field(None, description="Holds the password, instead of `password`.")
+    ca_file: Path | None = Field(None, description="Certificates that are trusted; the system's unless given.")
+    certificate_file: Path | None = Field(None, description="Our own certificate, where brokers ask for one.")
+    key_file: Path | None = Field(None, description="Its key, when it is in another file.")
+    batch: int = Field(500, ge=1, le=10_000, description="Most messages that are written down at once.")
+    session_timeout: Duration = Field(timedelta(seconds=10), description="Silent for so long is dead, says the group.")
+    max_poll_interval: Duration = Field(timedelta(minutes=5), description="Not polled for so long hangs.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.servers and not (self.topics or self.patterns):
+            raise ValueError("servers are given, and neither topics nor patterns to read there")
+        if bad := [server for server in self.servers if not _SERVER.match(server)]:
+            raise ValueError(f"servers: expected host:port, found {', '.join(bad)}")
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file are given; one of them is too much")
+        secret = self.password is not None or self.password_file is not None
+        if "SASL" in self.security and not (self.username and secret):
+            raise ValueError(f"{self.security} needs username, and password or password_file")
+        return self
+
+    def read_password(self) -> str | None:
+        """Return the password, readable.
+
+        Raises
+        ------
+        ConfigError
+            If its file cannot be read.
+        """
+        if self.password_file is None:
+            return None if self.password is None else self.password.get_secret_value()
+        try:
+            return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"kafka.password_file: {self.password_file} cannot be read: {error}") from error
+
+
 class LogSettings(_Strict):
     """What is told, and how."""
 
@@ -147,6 +214,7 @@ class Settings(BaseSettings):
     gallery: GallerySettings = GallerySettings()
     workers: WorkersSettings = WorkersSettings()
     pipeline: PipelineSettings = PipelineSettings()
+    kafka: KafkaSettings = KafkaSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

@@ -79,3 +79,42 @@ def test_secrets_of_a_store_are_not_shown(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, text))
     assert "hush" not in repr(settings)
     assert settings.archive.plain_options() == {"secret_access_key": "hush"}
+
+
+KAFKA = '[kafka]\nservers = ["a:9092"]\ntopics = ["t"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[kafka]\nservers = ["a:9092"]\n', "neither topics nor patterns"),
+        ('[kafka]\nservers = ["a:9092", "b"]\ntopics = ["t"]\n', "expected host:port, found b"),
+        (KAFKA + 'security = "SASL_SSL"\n', "SASL_SSL needs username, and password or password_file"),
+        (KAFKA + 'security = "SASL_SSL"\nusername = "u"\n', "SASL_SSL needs username"),
+        (KAFKA + 'password = "p"\npassword_file = "f"\n', "one of them is too much"),
+        (KAFKA + 'start = "oldest"\n', r"kafka\.start"),
+        (KAFKA + "batch = 0\n", r"kafka\.batch"),
+    ],
+)
+def test_a_kafka_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_settings(written(tmp_path, text))
+
+
+def test_a_password_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of rapid\n", encoding="utf-8")
+    text = f'{KAFKA}security = "SASL_SSL"\nusername = "u"\npassword_file = "{tmp_path}/secret"\n'
+    assert load_settings(written(tmp_path, text)).kafka.read_password() == "of rapid"
+
+
+def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = f'{KAFKA}security = "SASL_SSL"\nusername = "u"\npassword_file = "{tmp_path}/secret"\n'
+    with pytest.raises(ConfigError, match=r"kafka\.password_file: .*secret cannot be read"):
+        load_settings(written(tmp_path, text)).kafka.read_password()
+
+
+def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAPID_KAFKA__PASSWORD", "of rapid")
+    kafka = load_settings().kafka
+    assert kafka.read_password() == "of rapid"
+    assert "of rapid" not in repr(kafka)

@@ -246,7 +246,10 @@ def test_the_example_settings_can_be_read_and_fit_the_units() -> None:
 
 def test_what_the_example_says_is_the_default_is_the_default(tmp_path: Path) -> None:
     text = (ROOT / "deploy/rapid.toml").read_text()
-    of_a_place = "ledger|url|endpoint|region|count|json_lines"  # these show a form; what they default to depends
+    of_kafka = "servers|topics|announced|registry|username|password|password_file|ca_file|certificate_file|key_file"
+    of_a_place = (
+        f"ledger|url|endpoint|region|count|json_lines|{of_kafka}"  # these show a form; what they default to depends
+    )
     shown = re.sub(rf"^# (?!(?:{of_a_place}) = )(?=\w+ = )", "", text, flags=re.MULTILINE)
     assert text.count("\n#") - shown.count("\n#") >= 10
     place = tmp_path / "rapid.toml"
@@ -255,6 +258,7 @@ def test_what_the_example_says_is_the_default_is_the_default(tmp_path: Path) -> 
     assert said.pipeline == defaults.pipeline
     assert said.workers.recycle_after == defaults.workers.recycle_after
     assert said.archive.model_copy(update={"url": defaults.archive.url}) == defaults.archive
+    assert said.kafka == defaults.kafka
     assert said.web == defaults.web
     assert said.log == defaults.log
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from rapid import metrics
 from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
+from rapid.app.sources import open_sources
 from rapid.config import Settings
-from rapid.consumers.directory import DirectorySource
-from rapid.errors import ConfigError, LedgerError, NotAvailable
+from rapid.errors import LedgerError, NotAvailable
 from rapid.health import Health, keep_beating, router
 from rapid.ledger import open_ledger
 from rapid.ports import Ledger, Store
-from rapid.processing.fits import is_complete
-from rapid.stores import canonical_url, open_store
+from rapid.stores import open_store
 from rapid.systemd import Notifier, keep_watchdog, watchdog_interval
 from rapid.tv.server import create_app, serve
 
@@ -43,7 +40,7 @@ Announce = Callable[[str], None]
 
 
 async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Announce = lambda _: None) -> None:
-    """Watch the archive, study what arrives, show it on the page, until `stop` is set; then drain.
+    """Hear what arrives, study it, show it on the page, until `stop` is set; then drain.
 
     Parameters
     ----------
@@ -59,14 +56,12 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
     """
     notifier = Notifier.from_environment()
     health = Health()
-    source = _directory(settings, health)
-    async with open_line(settings) as line:
+    async with open_sources(settings, health) as sources, open_line(settings) as line:
         recovered = await line.pipeline.recover()
         health.expect("ledger", deadline=SILENCE)
         health.expect("workers", deadline=SILENCE)
         health.expect("pipeline", deadline=SILENCE)
         health.expect("gallery", deadline=SILENCE)
-        health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
 
         def up(url: str) -> None:
             notifier.ready(f"page at {url}")
@@ -79,7 +74,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
                 *_vital_signs(group, health, notifier),
                 group.create_task(_inspect(line, health)),
                 group.create_task(_inspect_gallery(line.store, health)),
-                group.create_task(take_in(line, source)),
+                *[group.create_task(take_in(line, source)) for source in sources],
                 group.create_task(write_tables(line)),
                 group.create_task(_serve(settings, line.ledger, line.store, health, up)),
             ]
@@ -116,28 +111,6 @@ async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Anno
         notifier.stopping()
         for servant in servants:
             servant.cancel()
-
-
-def _directory(settings: Settings, health: Health) -> DirectorySource:
-    url = canonical_url(settings.archive.url)
-    if not url.startswith("file:"):
-        msg = f"archive.url: only a directory can be watched, found {url}; `rapid replay` reads a bucket"
-        raise ConfigError(msg)
-
-    def looked(why: str) -> None:
-        if why:
-            health.fail("source", why)
-        else:
-            health.beat("source")
-
-    return DirectorySource(
-        Path(unquote(urlsplit(url).path)),
-        is_complete=is_complete,
-        rescan=settings.archive.rescan,
-        live_window=settings.pipeline.live_window,
-        force_polling=settings.archive.polling,
-        looked=looked,
-    )
 
 
 def _vital_signs(group: asyncio.TaskGroup, health: Health, notifier: Notifier) -> list[asyncio.Task[None]]:

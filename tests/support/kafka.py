@@ -15,8 +15,8 @@ from pathlib import Path
 from re import search
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.helpers import create_ssl_context
 
 from tests.support.certificates import Authority
@@ -49,7 +49,6 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.heartbeat.interval.ms=200
 broker.session.timeout.ms=1000
-log.retention.check.interval.ms=500
 auto.create.topics.enable=false
 num.partitions=1
 """
@@ -173,6 +172,15 @@ class KafkaServer:
         await admin.start()
         try:
             await admin.create_partitions({topic: NewPartitions(partitions)})
+        finally:
+            await admin.close()
+
+    async def throw_away(self, topic: str, *, before: int) -> None:
+        """Remove the messages of the first partition before an offset, as the end of their retention does."""
+        admin = AIOKafkaAdminClient(**self.client)
+        await admin.start()
+        try:
+            await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before)})
         finally:
             await admin.close()
 

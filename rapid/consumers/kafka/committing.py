@@ -46,11 +46,15 @@ class Committing(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
         Whose offsets they are.
     name
         Of the source, for metrics.
+    assigned
+        Is told of partitions that are ours, as soon as they are.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, name: str) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, name: str, assigned: Callable[[Collection[TopicPartition]], None]
+    ) -> None:
         self.progress: Progress[TopicPartition] = Progress()
-        self._consumer, self._name = consumer, name
+        self._consumer, self._name, self._assigned = consumer, name, assigned
         self._settled = asyncio.Event()
         self._one_by_one = asyncio.Lock()
 
@@ -92,6 +96,7 @@ class Committing(ConsumerRebalanceListener):  # type: ignore[misc]  # the librar
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Begin with new partitions."""
+        self._assigned(assigned)
         metrics.BUS_REBALANCES.labels(source=self._name).inc()
         _log.info("partitions are ours", partitions=sorted(f"{tp.topic}[{tp.partition}]" for tp in assigned))
 

@@ -119,17 +119,20 @@ async def knock(connection: Connection) -> None:
     ConfigError
         If a certificate cannot be read.
     """
-    refused, away = [], []
-    for server in connection.servers:
-        try:
-            return await _enter(server, connection)
-        except AccessDenied as error:
-            refused.append(str(error))
-        except NotAvailable as error:
-            away.append(str(error))
-    if refused:
+    answers = await asyncio.gather(*(_answer(server, connection) for server in connection.servers))
+    if None in answers:
+        return
+    if refused := [str(answer) for answer in answers if isinstance(answer, AccessDenied)]:
         raise AccessDenied("; ".join(refused))
-    raise NotAvailable("; ".join(away))
+    raise NotAvailable("; ".join(map(str, answers)))
+
+
+async def _answer(server: str, connection: Connection) -> AccessDenied | NotAvailable | None:
+    try:
+        await _enter(server, connection)
+    except (AccessDenied, NotAvailable) as error:
+        return error
+    return None
 
 
 async def _enter(server: str, connection: Connection) -> None:

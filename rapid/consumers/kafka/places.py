@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Literal
 
@@ -38,13 +38,26 @@ class Places:
         if self._found is None:
             self._found = frozenset(await consumer.topics())
 
+    def miss(self, consumer: AIOKafkaConsumer) -> None:
+        """Note which topics are gone: one that comes back under its old name is a new one."""
+        gone = {topic for topic in self._partitions if not consumer.partitions_for_topic(topic)}
+        self._found = (self._found or frozenset()) - gone
+        for topic in gone:
+            del self._partitions[topic]
+
+    def meet(self, consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+        """Note the partitions of topics that we met; further ones are new."""
+        for topic in topics:
+            if topic not in self._partitions:
+                self._partitions[topic] = frozenset(consumer.partitions_for_topic(topic) or ())
+
     async def begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """Begin with a partition of which the group has no progress, and remember that as progress.
 
         Were it not remembered, a life that ended before the first message would let the next one begin at a later place.
         """
         with suppress(IllegalStateError):  # it is not ours any more
-            if self._start == "latest" and self._was_there(consumer, partition):
+            if self._start == "latest" and self._was_there(partition):
                 offset = (await consumer.end_offsets([partition]))[partition]
             else:
                 offset = (await consumer.beginning_offsets([partition]))[partition]
@@ -64,11 +77,7 @@ class Places:
             with suppress(IllegalStateError):
                 consumer.seek(partition, oldest)
 
-    def _was_there(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
-        """Tell whether a partition existed when its topic was met; of an unknown one it is assumed."""
-        topic = partition.topic
-        if self._found is None or topic not in self._found:
-            return False
-        if topic not in self._partitions:
-            self._partitions[topic] = frozenset(consumer.partitions_for_topic(topic) or {partition.partition})
-        return partition.partition in self._partitions[topic]
+    def _was_there(self, partition: TopicPartition) -> bool:
+        """Tell whether a partition existed when we came, and its topic was never gone since."""
+        found = self._found is not None and partition.topic in self._found
+        return found and partition.partition in self._partitions.get(partition.topic, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,8 @@ POLL: Final = 0.2
 """How long a poll waits for messages, and how often it is made while a batch waits to be taken [s]."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Between two attempts to connect [s]."""
+CONNECT = 15.0
+"""How long the brokers may take to let us in, all of them together [s]."""
 STEADY = 60.0
 """A connection that held so long [s] was a good one: the pauses begin anew."""
 PARTING = 5.0
@@ -86,9 +88,13 @@ class Reading:
 
     async def _read_until_it_fails(self) -> None:
         async with self._connected() as consumer:
-            committing = Committing(consumer, self._source.name)
+
+            def assigned(partitions: Collection[TopicPartition]) -> None:
+                self._places.miss(consumer)
+                self._places.meet(consumer, {partition.topic for partition in partitions})
+
+            committing = Committing(consumer, self._source.name, assigned)
             self._held.clear()
-            await self._places.look(consumer)
             self._subscribe(consumer, committing)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -114,7 +120,9 @@ class Reading:
             metadata_max_age_ms=int(wanted.metadata_age.total_seconds() * 1000),
         )
         try:
-            await consumer.start()
+            async with asyncio.timeout(CONNECT):
+                await consumer.start()
+                await self._places.look(consumer)
             yield consumer
         finally:
             with suppress(TimeoutError, KafkaError):

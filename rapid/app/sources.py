@@ -1,0 +1,139 @@
+"""Who announces files to the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from rapid.config import KafkaSettings, Settings
+from rapid.consumers.decoders import ArchivePlace, Decoder
+from rapid.consumers.directory import DirectorySource
+from rapid.errors import ConfigError
+from rapid.health import Health
+from rapid.ports import Source
+from rapid.processing.fits import is_complete
+from rapid.stores import canonical_url
+
+if TYPE_CHECKING:  # both need the extra `kafka`
+    from rapid.consumers.decoders.registry import SchemaRegistry
+    from rapid.consumers.kafka import Connection
+
+__all__ = ["open_sources"]
+
+SILENCE = timedelta(seconds=60)
+"""A source that has not been heard of for so long, beside its own pauses, hangs."""
+
+
+@asynccontextmanager
+async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list[Source]]:
+    """Make the sources that the settings ask for, and let health expect them.
+
+    A directory is watched; Kafka is listened to where servers are given, and only there the archive may be a bucket.
+
+    Raises
+    ------
+    ConfigError
+        If nobody would announce anything, or something that is needed is not installed or cannot be read.
+    """
+    sources: list[Source] = []
+    url = canonical_url(settings.archive.url)
+    if url.startswith("file:") and settings.archive.watch:
+        health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
+        sources.append(_directory(url, settings, _reporter(health, "source")))
+    elif not settings.kafka.servers:
+        raise ConfigError(_nobody(url))
+    if not settings.kafka.servers:
+        yield sources
+        return
+    health.expect("kafka", deadline=2 * SILENCE)
+    async with _registry(settings.kafka) as registry:
+        place = ArchivePlace.of(settings.kafka.announced or url)
+        decoder = Decoder("kafka", archive=place, schemas=registry)
+        yield [*sources, _kafka(settings, decoder, _reporter(health, "kafka"))]
+
+
+def _nobody(url: str) -> str:
+    if url.startswith("file:"):
+        return "archive.watch is false and no kafka.servers are given: nobody would announce anything"
+    return f"archive.url: only a directory can be watched, found {url}; give kafka.servers, or use `rapid replay`"
+
+
+def _reporter(health: Health, name: str) -> Callable[[str], None]:
+    def looked(why: str) -> None:
+        if why:
+            health.fail(name, why)
+        else:
+            health.beat(name)
+
+    return looked
+
+
+def _directory(url: str, settings: Settings, looked: Callable[[str], None]) -> DirectorySource:
+    return DirectorySource(
+        Path(unquote(urlsplit(url).path)),
+        is_complete=is_complete,
+        rescan=settings.archive.rescan,
+        live_window=settings.pipeline.live_window,
+        force_polling=settings.archive.polling,
+        looked=looked,
+    )
+
+
+def _kafka(settings: Settings, decoder: Decoder, looked: Callable[[str], None]) -> Source:
+    from rapid.consumers.kafka import KafkaSource, Subscription  # noqa: PLC0415  # needs the extra `kafka`
+
+    chosen = settings.kafka
+    subscription = Subscription(
+        topics=chosen.topics,
+        patterns=chosen.patterns,
+        group=chosen.group,
+        private=chosen.private,
+        start=chosen.start,
+        session_timeout=chosen.session_timeout,
+        max_poll_interval=chosen.max_poll_interval,
+    )
+    return KafkaSource(
+        _connection(chosen),
+        subscription,
+        decode=decoder.decode,
+        batch_size=chosen.batch,
+        live_window=settings.pipeline.live_window,
+        looked=looked,
+    )
+
+
+def _connection(chosen: KafkaSettings) -> Connection:
+    from rapid.consumers.kafka import Connection  # noqa: PLC0415  # needs the extra `kafka`
+
+    connection = Connection(
+        chosen.servers,
+        chosen.security,
+        chosen.mechanism,
+        chosen.username,
+        chosen.read_password(),
+        chosen.ca_file,
+        chosen.certificate_file,
+        chosen.key_file,
+    )
+    connection.security_arguments()  # a certificate that cannot be read is found out before anything starts
+    return connection
+
+
+@asynccontextmanager
+async def _registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | None]:
+    try:
+        import aiokafka  # noqa: F401, PLC0415
+
+        from rapid.consumers.decoders.registry import SchemaRegistry  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"kafka.servers: {error.name} is not installed; install rapid-summit with the extra `kafka`"
+        raise ConfigError(msg) from error
+    if chosen.registry is None:
+        yield None
+        return
+    async with SchemaRegistry(chosen.registry) as registry:
+        yield registry

@@ -1,0 +1,78 @@
+"""Which sources the settings ask for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rapid.app.sources import open_sources
+from rapid.config import Settings
+from rapid.consumers.kafka import KafkaSource
+from rapid.errors import ConfigError
+from rapid.health import Health
+
+KAFKA = {"servers": ["127.0.0.1:1"], "topics": ["t"]}
+
+
+def settings(tmp_path: Path, *, url: str | None = None, watch: bool = True, **kafka: Any) -> Settings:
+    archive = {"url": url or str(tmp_path), "watch": watch}
+    return Settings.model_validate({"state": tmp_path, "archive": archive, "kafka": kafka})
+
+
+async def names(chosen: Settings) -> tuple[list[str], set[str]]:
+    """Names of the sources, and what health expects."""
+    health = Health()
+    async with open_sources(chosen, health) as sources:
+        return [source.name for source in sources], {status.name for status in health.ready().components}
+
+
+async def test_a_directory_is_watched(tmp_path: Path) -> None:
+    assert await names(settings(tmp_path)) == (["directory"], {"source"})
+
+
+async def test_kafka_is_listened_to_beside_a_directory(tmp_path: Path) -> None:
+    assert await names(settings(tmp_path, **KAFKA)) == (["directory", "kafka"], {"source", "kafka"})
+
+
+async def test_kafka_alone_announces_a_bucket_or_a_directory_that_is_not_watched(tmp_path: Path) -> None:
+    assert await names(settings(tmp_path, url="s3://raw/x", **KAFKA)) == (["kafka"], {"kafka"})
+    assert await names(settings(tmp_path, watch=False, **KAFKA)) == (["kafka"], {"kafka"})
+
+
+async def test_somebody_has_to_announce(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="only a directory can be watched, found s3://raw"):
+        await names(settings(tmp_path, url="s3://raw"))
+    with pytest.raises(ConfigError, match="nobody would announce anything"):
+        await names(settings(tmp_path, watch=False))
+
+
+async def test_what_the_settings_say_reaches_the_source(tmp_path: Path) -> None:
+    secret = {"security": "SASL_SSL", "username": "u", "password": "p"}
+    async with open_sources(settings(tmp_path, **KAFKA, **secret, group="g", batch=7), Health()) as sources:
+        source = sources[-1]
+        assert isinstance(source, KafkaSource)
+        assert (source.group, source.batch_size, source.subscription.topics) == ("g", 7, ("t",))
+        assert (source.connection.username, source.connection.password) == ("u", "p")
+
+
+async def test_a_private_group_is_another_one_each_time(tmp_path: Path) -> None:
+    groups = set()
+    for _ in range(2):
+        async with open_sources(settings(tmp_path, **KAFKA, private=True), Health()) as (_, source):
+            assert isinstance(source, KafkaSource)
+            groups.add(source.group)
+    assert len(groups) == 2
+
+
+async def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.pem"):
+        await names(settings(tmp_path, **KAFKA, security="SSL", ca_file=str(tmp_path / "none.pem")))
+
+
+async def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiokafka", None)
+    with pytest.raises(ConfigError, match="install rapid-summit with the extra `kafka`"):
+        await names(settings(tmp_path, **KAFKA))
