@@ -30,13 +30,17 @@ async def listen(arguments: Mapping[str, Any], heard: Callable[[], None]) -> Non
     """
     import psycopg  # noqa: PLC0415 - the driver is an extra: it is there when such a ledger is
 
+    told = False
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(**arguments, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {_CHANNEL}")
                 heard()
+                told = False
                 async for _ in connection.notifies():
                     heard()
         except psycopg.Error as error:
-            _log.info("notices of the ledger are not heard, trying again", why=" ".join(str(error).split()))
+            if not told:  # once for each time it is away
+                _log.warning("notices of the ledger are not heard, trying again", why=" ".join(str(error).split()))
+            told = True
         await asyncio.sleep(_PAUSE)

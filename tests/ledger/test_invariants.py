@@ -278,7 +278,7 @@ class TestLedger(LedgerMachine.TestCase):  # type: ignore[misc]
 
 
 class TestPostgres(PostgresMachine.TestCase):  # type: ignore[misc]
-    settings = settings(max_examples=5, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(max_examples=4, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 
     @pytest.fixture(autouse=True)
     def server(self, postgres: PostgresServer) -> None:

@@ -210,7 +210,7 @@ class TestFaults:
             _, _, entries = await reader.night("auxtel", DAY_OBS)
             assert {entry["seq_num"] for entry in entries if entry["state"] == "done"} >= said
             assert {entry["revision"] for entry in entries if entry["state"] == "done"} == {1}
-            assert await asyncio.wait_for(delay(writer, reader), 10) < 0.9
+            assert await asyncio.wait_for(delay(writer, reader), 30) < 0.9
 
 
 async def write(ledger: Ledger, said: set[int]) -> None:

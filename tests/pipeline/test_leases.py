@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from rapid.errors import LedgerError
@@ -20,6 +20,7 @@ class Leaser:
     def __init__(self, lease: timedelta | None = LEASE) -> None:
         self.lease = lease
         self.away = False
+        self.knocks_in_vain = 0
         self.renewed: list[tuple[float, list[int]]] = []
         self.reclaimed: list[float] = []
         self.lost: set[int] = set()
@@ -36,6 +37,7 @@ class Leaser:
 
     def knock(self) -> None:
         if self.away:
+            self.knocks_in_vain += 1
             raise LedgerError("away")
 
 
@@ -47,8 +49,8 @@ def attempt_of(number: int) -> Attempt:
     return Attempt(id=number, arrival=waiting(number), number=1, started_at=EVENING)
 
 
-async def kept(leases: Leases, seconds: float) -> int:
-    """Keep leases for a while; say how often something was taken up."""
+async def kept(leases: Leases, until: Callable[[], object]) -> int:
+    """Keep leases until something holds; say how often something was taken up."""
     told = 0
 
     async def reclaimed() -> None:
@@ -56,7 +58,9 @@ async def kept(leases: Leases, seconds: float) -> int:
         told += 1
 
     keeping = asyncio.create_task(leases.keep(reclaimed))
-    await asyncio.sleep(seconds)
+    async with asyncio.timeout(20):
+        while not until():
+            await asyncio.sleep(0.005)
     keeping.cancel()
     await asyncio.wait([keeping])
     return told
@@ -67,12 +71,14 @@ async def test_what_is_in_work_is_renewed_and_nothing_else() -> None:
     leases = Leases(ledger)  # type: ignore[arg-type]
     with leases.holding(attempt_of(1)):
         with leases.holding(attempt_of(2)):
-            await kept(leases, LEASE.total_seconds())
-        assert ledger.renewed[0][1] == [1, 2]
-        await kept(leases, LEASE.total_seconds())
-    await kept(leases, LEASE.total_seconds())
-    assert [1] in [held for _, held in ledger.renewed]
-    assert ledger.renewed[-1][1] == []
+            await kept(leases, lambda: ledger.renewed)
+        assert {tuple(held) for _, held in ledger.renewed} == {(1, 2)}
+        ledger.renewed.clear()
+        await kept(leases, lambda: ledger.renewed)
+        assert {tuple(held) for _, held in ledger.renewed} == {(1,)}
+    ledger.renewed.clear()
+    await kept(leases, lambda: ledger.renewed)
+    assert {tuple(held) for _, held in ledger.renewed} == {()}
 
 
 async def test_what_was_lost_is_not_renewed_again() -> None:
@@ -80,27 +86,27 @@ async def test_what_was_lost_is_not_renewed_again() -> None:
     ledger.lost = {1}
     leases = Leases(ledger)  # type: ignore[arg-type]
     with leases.holding(attempt_of(1)):
-        await kept(leases, 2 * LEASE.total_seconds())
-    assert [held for _, held in ledger.renewed if held] == [[1]]
+        await kept(leases, lambda: len(ledger.renewed) == 3)
+    assert [held for _, held in ledger.renewed][:3] == [[1], [], []]
 
 
 async def test_nothing_is_reclaimed_before_others_had_the_time_to_renew() -> None:
     ledger = Leaser()
-    began = asyncio.get_running_loop().time()
-    told = await kept(Leases(ledger), 3 * LEASE.total_seconds())  # type: ignore[arg-type]
-    assert told == len(ledger.reclaimed) > 0
-    assert ledger.reclaimed[0] - began >= LEASE.total_seconds() * 4 / 3
+    began = now()
+    told = await kept(Leases(ledger), lambda: len(ledger.reclaimed) == 2)  # type: ignore[arg-type]
+    assert told == 2
+    assert ledger.reclaimed[0] - began >= LEASE.total_seconds()
+    assert ledger.reclaimed[0] - ledger.renewed[0][0] >= LEASE.total_seconds()
 
 
 async def test_after_a_ledger_was_away_everybody_gets_the_time_to_renew() -> None:
     ledger = Leaser()
     leases = Leases(ledger)  # type: ignore[arg-type]
-    await kept(leases, 2 * LEASE.total_seconds())
-    assert ledger.reclaimed
+    await kept(leases, lambda: ledger.reclaimed)
     ledger.away = True
-    await kept(leases, LEASE.total_seconds())
+    await kept(leases, lambda: ledger.knocks_in_vain > 1)
     ledger.away, ledger.reclaimed, back = False, [], now()
-    await kept(leases, 3 * LEASE.total_seconds())
+    await kept(leases, lambda: ledger.reclaimed)
     assert ledger.reclaimed[0] - back >= LEASE.total_seconds()
 
 
