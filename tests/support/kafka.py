@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from re import search
 from uuid import uuid4
@@ -193,15 +193,21 @@ class KafkaServer:
         finally:
             await admin.close()
 
-    async def send(self, topic: str, values: Sequence[bytes], *, partition: int | None = None) -> None:
-        """Publish, and return when the broker has all of it."""
+    @asynccontextmanager
+    async def publishing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """Be connected as somebody who publishes, and survive the broker."""
         producer = AIOKafkaProducer(acks="all", enable_idempotence=True, linger_ms=5, **self.client)
-        await producer.start()
         try:
-            sent = [await producer.send(topic, value, partition=partition) for value in values]
-            await asyncio.gather(*sent)
+            await producer.start()
+            yield producer
         finally:
             await producer.stop()
+
+    async def send(self, topic: str, values: Sequence[bytes], *, partition: int | None = None) -> None:
+        """Publish, and return when the broker has all of it."""
+        async with self.publishing() as producer:
+            sent = [await producer.send(topic, value, partition=partition) for value in values]
+            await asyncio.gather(*sent)
 
     @property
     def _settings(self) -> Path:
