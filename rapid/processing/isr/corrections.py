@@ -71,8 +71,6 @@ def repair_image(piece: Workpiece) -> None:
     if piece.does("interpolation"):
         blank = (piece.mask & np.uint16(Mask.NO_DATA)) != 0
         wrong = (piece.mask & np.uint16(Mask.BAD | Mask.COSMIC_RAY)) != 0
-        filled = interpolate(piece.image, wrong)
-        piece.image[blank] = np.nan
-        filled &= ~blank
+        filled = interpolate(piece.image, wrong, blank=blank)
         piece.mask[filled] |= np.uint16(Mask.INTERPOLATED)
         piece.notes["interpolation"] = f"{np.count_nonzero(filled)} pixels filled"

@@ -16,7 +16,13 @@ REACH: Final = 16
 """Pixels up to which a good one is looked for: beyond, it says nothing about this one."""
 
 
-def interpolate(image: NDArray[np.float32], bad: NDArray[np.bool_], *, reach: int = REACH) -> NDArray[np.bool_]:
+def interpolate(
+    image: NDArray[np.float32],
+    bad: NDArray[np.bool_],
+    *,
+    blank: NDArray[np.bool_] | None = None,
+    reach: int = REACH,
+) -> NDArray[np.bool_]:
     """Fill bad pixels from the good ones around them, **in place**.
 
     Along the row, the column and both diagonals the nearest good pixels on either side give a linear interpolation; the
@@ -32,6 +38,8 @@ def interpolate(image: NDArray[np.float32], bad: NDArray[np.bool_], *, reach: in
         Shape (ny, nx), float32. Pixels that are not finite are bad, and only the pixels that are bad are changed.
     bad
         True where a value means nothing, same shape.
+    blank
+        True where nothing is to be filled, same shape: bad pixels that nobody looks for, as those of a dead amplifier.
     reach
         Distance [pixel] in which good ones are looked for.
 
@@ -45,15 +53,21 @@ def interpolate(image: NDArray[np.float32], bad: NDArray[np.bool_], *, reach: in
     InputError
         If the shapes differ, or the image is not float32 that may be written to.
     """
-    if image.shape != bad.shape or image.ndim != 2 or image.dtype != np.float32 or not image.flags.writeable:
+    empty = np.zeros_like(bad) if blank is None else blank
+    if (
+        not image.shape == bad.shape == empty.shape
+        or image.ndim != 2
+        or image.dtype != np.float32
+        or not image.flags.writeable
+    ):
         raise InputError(
             "this image cannot be filled",
             subject="interpolation",
             expected=f"{bad.shape} float32, writeable",
             found=f"{image.shape} {image.dtype.name}",
         )
-    wrong = bad | ~np.isfinite(image)
-    rows, columns = np.nonzero(wrong)
+    wrong = bad | empty | ~np.isfinite(image)
+    rows, columns = (np.ascontiguousarray(places) for places in np.nonzero(wrong & ~empty))
     values = np.empty(rows.size, np.float32)
     _fill(image, wrong, rows, columns, reach, values)
     found = np.isfinite(values)

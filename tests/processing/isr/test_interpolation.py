@@ -97,3 +97,23 @@ def test_what_cannot_be_filled_is_refused() -> None:
         interpolate(np.zeros((4, 4), np.float32), np.zeros((3, 4), bool))
     with pytest.raises(InputError, match="float64"):
         interpolate(np.zeros((4, 4)), np.zeros((4, 4), bool))
+
+
+def test_a_blank_part_is_left_and_says_nothing_about_its_neighbours() -> None:
+    image = np.random.default_rng(2).normal(100, 5, (80, 90)).astype(np.float32)
+    bad, blank = np.zeros(image.shape, np.bool_), np.zeros(image.shape, np.bool_)
+    blank[:, 60:] = True
+    image[blank] = np.nan
+    bad[:, 57:63] = bad[20, :] = True
+    whole = image.copy()
+    everywhere = interpolate(whole, bad)
+    filled = interpolate(image, bad, blank=blank)
+    assert np.isnan(image[blank]).all()
+    assert not filled[blank].any()
+    np.testing.assert_array_equal(filled[~blank], everywhere[~blank])
+    np.testing.assert_array_equal(image[~blank], whole[~blank])
+
+
+def test_a_blank_part_of_another_shape_is_refused() -> None:
+    with pytest.raises(InputError, match="this image cannot be filled"):
+        interpolate(np.zeros((4, 5), np.float32), np.zeros((4, 5), np.bool_), blank=np.zeros((5, 4), np.bool_))
