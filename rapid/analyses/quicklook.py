@@ -15,6 +15,7 @@ from rapid.analyses.star_scatter import ellipticity_errors
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Quality, Result, missing
 from rapid.processing.frame import AmplifierStatistics, Frame, Mask, Psf, Study
+from rapid.processing.isr.amplifier_offsets import AmplifierOffsets
 
 __all__ = ["Quicklook", "analysis"]
 
@@ -50,6 +51,8 @@ class Quicklook:
         """Collect what the core measured; what it could not is missing, with the reason."""
         frame = study.frame
         findings = [*_psf(study), *_sky(study), _n_sources(study), *_pixel_counts(frame), *_amplifiers(frame)]
+        if study.offsets is not None:
+            findings.append(_offsets(study.offsets))
         if calibration(frame.info.observation_type):
             findings += _calibration(frame)
         return Result(tuple(findings))
@@ -195,6 +198,24 @@ def _amplifiers(frame: Frame) -> list[Finding]:
         _over_amplifiers(bias, frame, lambda amplifier: amplifier.bias_level),
         _over_amplifiers(noise, frame, lambda amplifier: amplifier.read_noise),
     ]
+
+
+def _offsets(offsets: AmplifierOffsets) -> Finding:
+    """Root mean square of the pedestals; its error has their covariance, as they share one sky."""
+    column = Finding(
+        "amplifier_offset_rms",
+        0.0,
+        "electron",
+        "Root mean square of the offsets between amplifiers, told from the sky",
+        "Amplifier offset RMS",
+    )
+    known = np.isfinite(offsets.pedestals)
+    if not known.any():
+        return _missing(column, next(filter(None, offsets.reasons), "no amplifier has a sky"))
+    pedestals, covariance = offsets.pedestals[known], offsets.covariance[np.ix_(known, known)]
+    n, rms = int(known.sum()), math.sqrt(float(np.mean(pedestals**2)))
+    error = math.sqrt(float(pedestals @ covariance @ pedestals)) / (n * rms) if rms else None
+    return _filled(column, rms, "the offsets are not numbers", uncertainty=error, n=n)
 
 
 def _calibration(frame: Frame) -> list[Finding]:

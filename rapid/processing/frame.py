@@ -17,6 +17,7 @@ from rapid.processing.geometry import Detector
 
 if TYPE_CHECKING:
     from rapid.processing.comparison import Comparison
+    from rapid.processing.isr.amplifier_offsets import AmplifierOffsets
     from rapid.processing.isr.variance import NoiseModel
 
 __all__ = [
@@ -301,7 +302,8 @@ class Study:
 
     ``background``, ``sources`` and ``psf`` are None on frames that are not of the sky, or where they could not be
     measured; ``why_not`` then says why. ``seconds`` is the time [s] each step took. ``comparison`` is what the known stars
-    say; None where there was no catalogue to ask, or no sky to be seen.
+    say; None where there was no catalogue to ask, or no sky to be seen. ``offsets`` are those between amplifiers; None where
+    nobody asked for them.
     """
 
     frame: Frame
@@ -311,3 +313,4 @@ class Study:
     why_not: str
     seconds: Mapping[str, float]
     comparison: Comparison | None = None
+    offsets: AmplifierOffsets | None = None

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from rapid.errors import BadHeader
@@ -19,6 +20,7 @@ from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.ids import parse_obs_id
 from rapid.processing.isr import Calibrations, calibrate
+from rapid.processing.isr.amplifier_offsets import AmplifierOffsets, fit_amplifier_offsets
 from rapid.processing.psf import measure_psf
 from rapid.processing.sources import detect, refined
 
@@ -41,6 +43,7 @@ def study(
     name: str,
     calibrations: Calibrations = _NO_CALIBRATIONS,
     catalogue: Catalogue | None = None,
+    offsets: bool = False,
 ) -> Study:
     """Read, calibrate and measure one raw file.
 
@@ -55,6 +58,8 @@ def study(
         Those of its detector that exist.
     catalogue
         Known stars to compare with, if there are any.
+    offsets
+        Whether the offsets between amplifiers are measured: a fifth of what everything else costs.
 
     Raises
     ------
@@ -64,13 +69,21 @@ def study(
         If it is not there.
     """
     seconds: dict[str, float] = {}
-    return measure(_calibrated(source, name, calibrations, seconds), seconds, catalogue=catalogue)
+    frame = _calibrated(source, name, calibrations, seconds)
+    return measure(frame, seconds, catalogue=catalogue, offsets=offsets)
 
 
-def measure(frame: Frame, seconds: dict[str, float] | None = None, *, catalogue: Catalogue | None = None) -> Study:
+def measure(
+    frame: Frame,
+    seconds: dict[str, float] | None = None,
+    *,
+    catalogue: Catalogue | None = None,
+    offsets: bool = False,
+) -> Study:
     """Measure a calibrated frame; what cannot be measured is left out and `Study.why_not` says why.
 
-    `seconds` takes the time [s] of each step beside what it has already; `catalogue` has known stars to compare with.
+    `seconds` takes the time [s] of each step beside what it has already; `catalogue` has known stars to compare with;
+    `offsets` asks for those between amplifiers of a frame of the sky.
     """
     seconds = {} if seconds is None else seconds
     with _timed(seconds, "background"):
@@ -85,12 +98,19 @@ def measure(frame: Frame, seconds: dict[str, float] | None = None, *, catalogue:
         background = refined(background, sources)
     with _timed(seconds, "psf"):
         psf = measure_psf(frame, background, sources)
-    why_not = psf.reason or sources.reason
-    if catalogue is None or not frame.info.on_sky:
-        return Study(frame, background, sources, psf, why_not, seconds)
-    with _timed(seconds, "compare"):
-        comparison = compare(frame, background, sources, psf, catalogue)
-    return Study(frame, background, sources, psf, why_not, seconds, comparison)
+    seen = Study(frame, background, sources, psf, psf.reason or sources.reason, seconds)
+    if offsets:
+        with _timed(seconds, "offsets"):
+            seen = replace(seen, offsets=_offsets(frame))
+    if catalogue is not None and frame.info.on_sky:
+        with _timed(seconds, "compare"):
+            seen = replace(seen, comparison=compare(frame, background, sources, psf, catalogue))
+    return seen
+
+
+def _offsets(frame: Frame) -> AmplifierOffsets:
+    """Fit the offsets to all pixels that nothing is said against; sources need not be masked, they are clipped."""
+    return fit_amplifier_offsets(frame.image, frame.mask != 0, [each.bbox for each in frame.detector.amplifiers])
 
 
 def _calibrated(source: RawSource, name: str, calibrations: Calibrations, seconds: dict[str, float]) -> Frame:

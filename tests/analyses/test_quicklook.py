@@ -14,6 +14,7 @@ from rapid.analyses.quicklook import analysis
 from rapid.processing.analysis import Analysis
 from rapid.processing.findings import Finding, Quality
 from rapid.processing.frame import Mask, Profile, Psf, Study
+from rapid.processing.isr.amplifier_offsets import AmplifierOffsets
 from tests.support.studies import Star, make_info, make_study, with_image
 
 ALWAYS = {
@@ -243,3 +244,21 @@ def test_every_finding_has_a_unit_that_can_be_read_and_a_description(kind: str) 
         units.Unit(finding.unit)
         assert finding.description
         assert finding.label
+
+
+def test_offsets_between_amplifiers_appear_when_they_were_measured() -> None:
+    covariance = np.array([[0.04, -0.04], [-0.04, 0.04]])
+    pedestals = np.array([3.0, -3.0])
+    offsets = AmplifierOffsets(pedestals, np.sqrt(np.diagonal(covariance)), covariance, 0, 1.0, 80, ("", ""))
+    finding = found(replace(make_study([Star(60, 60)]), offsets=offsets))["amplifier_offset_rms"]
+    assert finding.value == pytest.approx(3.0)
+    assert finding.uncertainty == pytest.approx(0.2)
+    assert (finding.unit, finding.n, finding.quality) == ("electron", 2, Quality.GOOD)
+
+
+def test_offsets_that_could_not_be_had_are_missing_with_the_reason() -> None:
+    nothing = np.full(2, math.nan)
+    why = "only 3 blocks of sky, and no other amplifier to compare with"
+    offsets = AmplifierOffsets(nothing, nothing, np.full((2, 2), math.nan), -1, math.nan, 0, (why, why))
+    finding = found(replace(make_study([Star(60, 60)]), offsets=offsets))["amplifier_offset_rms"]
+    assert (finding.value, finding.quality, finding.reason) == (None, Quality.MISSING, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,24 @@ def test_the_same_file_gives_the_same_numbers(content: bytes, night: Study, tmp_
     assert again.sources is not None
     assert night.sources is not None
     np.testing.assert_array_equal(again.sources.flux, night.sources.flux)
+
+
+def test_offsets_between_amplifiers_are_measured_when_asked_for(night: Study) -> None:
+    true = np.random.default_rng(4).normal(0, 3, 16)
+    image = night.frame.image.copy()
+    for amplifier, pedestal in zip(night.frame.detector.amplifiers, true, strict=True):
+        image[amplifier.bbox.slices] += np.float32(pedestal)
+    before, after = measure(night.frame, offsets=True), measure(replace(night.frame, image=image), offsets=True)
+    assert night.offsets is None
+    assert "offsets" in after.seconds
+    assert before.offsets is not None
+    assert after.offsets is not None
+    np.testing.assert_allclose(after.offsets.pedestals - before.offsets.pedestals, true - true.mean(), atol=0.02)
+    assert 0.02 < after.offsets.errors.max() < 0.1
+
+
+def test_offsets_are_not_asked_of_a_frame_without_sky() -> None:
+    assert study(blank(IMGTYPE="DARK"), name=NAME, offsets=True).offsets is None
 
 
 @pytest.mark.parametrize("kind", ["bias", "dark", "flat"])
