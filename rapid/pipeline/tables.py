@@ -9,7 +9,7 @@ import structlog
 
 from rapid.errors import InputError, LedgerError, NotAvailable
 from rapid.pipeline.patience import patiently
-from rapid.ports import Gallery, Ledger
+from rapid.ports import Gallery, Ledger, State
 
 __all__ = ["publish_changed_nights", "publish_nights"]
 
@@ -41,6 +41,10 @@ async def publish_nights(ledger: Ledger, gallery: Gallery, *, patience: float) -
     """
     for camera, day_obs, version in await patiently(ledger.unpublished_nights, patience):
         _, columns, entries = await patiently(partial(ledger.night, camera, day_obs), patience)
+        if not any(entry["state"] == State.DONE for entry in entries):
+            # of this night there are only names so far, and a broken file may bear any; the first row writes the table
+            await patiently(partial(ledger.mark_night_published, camera, day_obs, version), patience)
+            continue
         try:
             await patiently(partial(gallery.publish_night, camera, day_obs, columns, entries), patience)
         except InputError as error:

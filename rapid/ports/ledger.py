@@ -124,7 +124,8 @@ class Ledger(Protocol):
     async def nights(self, camera: str | None = None) -> Sequence[Mapping[str, JsonValue]]:
         """List nights with rows, newest first.
 
-        Each has ``camera``, ``day_obs``, ``exposures`` (count), ``failed``, ``last_seq_num``, ``as_of`` (feed id).
+        Each has ``camera``, ``day_obs``, ``exposures`` (count), ``done`` and ``failed`` (rows), ``last_seq_num``, ``as_of``
+        (feed id).
         """
         ...
 

@@ -16,6 +16,7 @@ from rapid.events import check_key
 from rapid.ports import Counts, DeadLetter, FeedEvent, JsonValue, Ledger, Store
 from rapid.tv.answers import json_answer, matches, quoted
 from rapid.tv.keys import MEDIA_TYPES, check_camera, check_day_obs, is_on_show
+from rapid.tv.nights import with_current
 from rapid.tv.stream import EventStream, FeedWatch, feed_blocks
 
 __all__ = ["Camera", "DayObs", "SeqNum", "api_router", "pictures_router"]
@@ -85,7 +86,7 @@ def _add_tables(router: APIRouter, ledger: Ledger) -> None:
         """Nights with rows, newest first."""
         if camera is not None:
             check_camera(camera)
-        return await json_answer(request, {"nights": await ledger.nights(camera)})
+        return await json_answer(request, {"nights": with_current(await ledger.nights(camera))})
 
     @router.get("/nights/{camera}/{day_obs}")
     async def night(request: Request, camera: Camera, day_obs: DayObs) -> Response:

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from rapid.ports import Ledger
 from rapid.tv.api import Camera, DayObs, SeqNum
 from rapid.tv.keys import day_text
+from rapid.tv.nights import with_current
 
 __all__ = ["WebFiles", "error_page", "pages_router"]
 
@@ -42,11 +43,12 @@ def pages_router(ledger: Ledger, *, title: str) -> APIRouter:
     @router.get("/")
     async def newest() -> Response:
         """Go to the newest night; wait for it where there is none."""
-        nights = await ledger.nights()
-        if not nights:
+        current = [night for night in with_current(await ledger.nights()) if night["current"]]
+        if not current:
             return _page("waiting.html", "", title=title, heading=title)
+        night = max(current, key=lambda night: (bool(night["done"]), int(str(night["day_obs"]))))
         return RedirectResponse(
-            f"{nights[0]['camera']}/{nights[0]['day_obs']}", status_code=307, headers={"Cache-Control": "no-store"}
+            f"{night['camera']}/{night['day_obs']}", status_code=307, headers={"Cache-Control": "no-store"}
         )
 
     @router.get("/{camera}/{day_obs}")

@@ -26,9 +26,10 @@ class TestTable:
         as_of = await ledger.last_feed_id()
         newest, oldest = await ledger.nights()
         assert newest == {
-            "camera": "auxtel", "day_obs": DAY_OBS + 1, "exposures": 1, "failed": 0, "last_seq_num": 9, "as_of": as_of,
+            "camera": "auxtel", "day_obs": DAY_OBS + 1, "exposures": 1, "done": 0, "failed": 0, "last_seq_num": 9,
+            "as_of": as_of,
         }  # fmt: skip
-        assert (oldest["exposures"], oldest["failed"], oldest["last_seq_num"]) == (2, 1, 4)
+        assert (oldest["exposures"], oldest["done"], oldest["failed"], oldest["last_seq_num"]) == (2, 1, 1, 4)
         assert await ledger.nights("auxtel") == [newest, oldest]
         assert await ledger.nights("comcam") == []
 

@@ -105,6 +105,7 @@ class MemoryFeed:
                 "camera": name,
                 "day_obs": day_obs,
                 "exposures": len({seq_num for seq_num, _ in rows}),
+                "done": sum(entry["state"] == State.DONE for entry in rows.values()),
                 "failed": sum(entry["state"] == State.FAILED for entry in rows.values()),
                 "last_seq_num": max(seq_num for seq_num, _ in rows),
                 "as_of": max(e.id for e in self.events if (e.camera, e.day_obs) == (name, day_obs)),

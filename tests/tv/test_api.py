@@ -61,10 +61,13 @@ async def test_nights_are_listed_newest_first(client: httpx.AsyncClient, feed: M
         "camera": "auxtel",
         "day_obs": 20260315,
         "exposures": 5,
+        "done": 4,
         "failed": 1,
         "last_seq_num": 7,
         "as_of": 5,
+        "current": False,
     }
+    assert nights[0]["current"] is True
     assert len((await client.get("/api/v1/nights")).json()["nights"]) == 3
 
 
@@ -263,6 +266,10 @@ async def test_the_root_goes_to_the_newest_night_or_waits(client: httpx.AsyncCli
     await feed.append(entry_of(1, day_obs=20260317))
     newest = await client.get("/")
     assert (newest.status_code, newest.headers["location"]) == (307, "auxtel/20260317")
+    await feed.append(entry_of(1, day_obs=20260318, state="failed"))
+    assert (await client.get("/")).headers["location"] == "auxtel/20260317", "a broken file may bear any day"
+    await feed.append(entry_of(1, day_obs=20990101))
+    assert (await client.get("/")).headers["location"] == "auxtel/20260317", "what has not begun is not tonight"
 
 
 async def test_a_page_finds_its_files_wherever_it_is_served(client: httpx.AsyncClient) -> None:

@@ -46,7 +46,7 @@ class Bar {
 
   // Whether nothing can come into the night on the page any more: a newer one has begun, or its day is over.
   get over() {
-    return this.dayObs !== null && (this.current > this.dayObs || observingDay(this.now) > this.dayObs);
+    return this.dayObs !== null && (this.current !== this.dayObs || observingDay(this.now) > this.dayObs);
   }
 
   // How the line is: connecting, live or reconnecting.

@@ -2,6 +2,7 @@
 
 import { getJson, nightUrl } from "./api.js";
 import { byId, el, pointTo } from "./dom.js";
+import { currentDay } from "./format.js";
 
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const WEEK = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
@@ -22,7 +23,7 @@ export async function drawNights(camera, dayObs) {
 
 function cameraLinks(cameras, camera, nights) {
   if (cameras.length < 2) return [];
-  const newest = (name) => nights.find((night) => night.camera === name).day_obs;
+  const newest = (name) => currentDay(nights.filter((night) => night.camera === name));
   return [
     el(
       "nav",

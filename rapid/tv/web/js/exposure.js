@@ -6,7 +6,7 @@ import { listed } from "./columns.js";
 import { byId, el, joined, pointTo } from "./dom.js";
 import { bandOf, channelsOf, stateMark, stateOf } from "./entry.js";
 import { openFeed } from "./feed.js";
-import { dayText, measured, unitText } from "./format.js";
+import { currentDay, dayText, measured, unitText } from "./format.js";
 import { latencySection } from "./latency.js";
 import { notice } from "./notice.js";
 
@@ -42,7 +42,7 @@ async function read() {
 async function readNights() {
   const { nights } = await getJson(`api/v1/nights?camera=${camera}`);
   const own = nights.find((night) => night.day_obs === dayObs);
-  bar.night({ failed: own?.failed ?? 0, current: Math.max(dayObs, ...nights.map((night) => night.day_obs)) });
+  bar.night({ failed: own?.failed ?? 0, current: currentDay(nights, dayObs) });
 }
 
 function follow(asOf) {

@@ -64,6 +64,11 @@ export function observingDay(now) {
   return Number(new Date(now - 12 * 3600e3).toISOString().slice(0, 10).replaceAll("-", ""));
 }
 
+// The night of a camera that goes on, or went on last: the server says which; of an empty list `otherwise`.
+export function currentDay(nights, otherwise) {
+  return nights.find((night) => night.current)?.day_obs ?? otherwise;
+}
+
 // When a time in TAI was, in ms of UTC since 1970; NaN for what is no time.
 export function momentOf(tai) {
   return Date.parse(`${tai}Z`) - TAI_MINUS_UTC;

@@ -7,7 +7,7 @@ import { ColumnChoice, listed } from "./columns.js";
 import { byId, el } from "./dom.js";
 import { entryKey } from "./entry.js";
 import { openFeed } from "./feed.js";
-import { dayText, momentOf } from "./format.js";
+import { currentDay, dayText, momentOf } from "./format.js";
 import { Newest } from "./newest.js";
 import { notice } from "./notice.js";
 import { NightTable } from "./table.js";
@@ -16,6 +16,7 @@ const { camera, dayObs: dayName } = document.body.dataset;
 const dayObs = Number(dayName);
 const PAUSE = 3000; // ms before a failed reading is tried again
 const IDLE = 60000; // ms without a hand on the page after which it follows to a new night by itself
+const PATIENCE = 500; // ms in which news of other nights are gathered
 const STRIDE = 160; // px that a key moves the table sideways
 
 const bar = makeBar(byId("health"), camera, dayObs);
@@ -23,7 +24,7 @@ const newest = new Newest(byId("newest"));
 const table = new NightTable(byId("table"), () => refresh());
 const choice = new ColumnChoice(camera, () => redraw());
 let columns = {};
-let current = dayObs; // the newest night of this camera
+let current = dayObs; // the night of this camera that goes on
 let pending = new Map(); // the newest event of each row that is not drawn yet
 let drawing = 0;
 let reading = false;
@@ -60,7 +61,7 @@ async function read() {
 async function attempt() {
   try {
     const [night, nights] = await Promise.all([getJson(`api/v1/nights/${camera}/${dayObs}`), drawNights(camera, dayObs)]);
-    current = Math.max(dayObs, ...nights.map((other) => other.day_obs));
+    current = currentDay(nights, dayObs);
     notice("reading");
     return night;
   } catch (error) {
@@ -77,8 +78,10 @@ function onExposure(event) {
   }
   if (["done", "failed"].includes(event.body.state)) bar.seen(event);
   else bar.changed();
-  if (event.day_obs > dayObs) offer(event.day_obs);
-  if (event.day_obs !== dayObs) return;
+  if (event.day_obs !== dayObs) {
+    if (event.body.state === "done") reconsider();
+    return;
+  }
   pending.set(entryKey(event.body), event);
   drawSoon();
 }
@@ -129,9 +132,21 @@ function redraw() {
   table.draw(choice.shown(listed(columns, entries), entries), entries);
 }
 
+// Something was measured in another night: ask the server, now and then, whether that is the current one now.
+function reconsider() {
+  asking ||= setTimeout(async () => {
+    asking = 0;
+    const { nights } = await getJson(`api/v1/nights?camera=${camera}`).catch(() => ({ nights: [] }));
+    const found = currentDay(nights, current);
+    if (found === current) return;
+    current = found;
+    refresh();
+    if (found !== dayObs) offer(found);
+  }, PATIENCE);
+}
+
 // A new night has begun. A wall display follows it; somebody who is reading is asked.
 function offer(newDay) {
-  current = Math.max(current, newDay);
   const url = nightUrl(camera, newDay);
   if (performance.now() - touched > IDLE) location.replace(url);
   else notice("night", el("a", { href: url }, `The night of ${dayText(newDay)} has begun →`));

@@ -8,7 +8,7 @@ import { openFeed } from "./feed.js";
 const bar = makeBar(byId("health"));
 
 openFeed(0, {
-  exposure: (event) => location.replace(nightUrl(event.camera, event.day_obs)),
+  exposure: goIfAny,
   reset: goIfAny,
   line: (state) => bar.line(state),
   beat: (data) => {
@@ -19,5 +19,6 @@ openFeed(0, {
 
 async function goIfAny() {
   const { nights } = await getJson("api/v1/nights").catch(() => ({ nights: [] }));
-  if (nights.length) location.replace(nightUrl(nights[0].camera, nights[0].day_obs));
+  const measured = nights.find((night) => night.current && night.done > 0) ?? nights[0];
+  if (measured) location.replace(nightUrl(measured.camera, measured.day_obs));
 }
