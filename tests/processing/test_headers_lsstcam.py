@@ -118,6 +118,11 @@ def test_the_end_is_computed_where_it_is_not_given() -> None:
     assert info(DARKTIME=None).dark_time == 30.001
 
 
+@pytest.mark.parametrize("impossible", [-5.0, 1e30])
+def test_an_impossible_dark_time_is_none(impossible: float) -> None:
+    assert info(DARKTIME=impossible).dark_time == 30.001
+
+
 @pytest.mark.parametrize(
     ("cards", "expected"),
     [

@@ -4,6 +4,7 @@ console, raised, or asked any other machine for anything."""
 from __future__ import annotations
 
 import io
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -599,3 +600,16 @@ async def test_numbers_and_times_are_written_as_people_read_them(site: Site, pag
     await page.goto(site.url)
     script = f"async () => {{ const m = await import('/static/js/format.js'); return [{', '.join('m.' + c for c, _ in CASES)}] }}"
     assert await page.evaluate(script) == [expected for _, expected in CASES]
+
+
+async def test_a_broken_file_of_another_day_takes_nobody_away(site: Site, page: Page) -> None:
+    await site.expose(1)
+    await open_night(site, page)
+    await site.expose(1, day_obs=20990101, state="failed", error="not FITS")
+    await site.expose(2)
+    await expect(page.locator("tbody tr th a").first).to_have_text("2", timeout=SOON)
+    await asyncio.sleep(1)
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315")
+    await expect(page.locator("#notice a")).to_have_count(0)
+    await page.goto(site.url)
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315", timeout=SOON)

@@ -199,7 +199,8 @@ class Reading:
         return stamps * milliseconds / 1000
 
     def _dark_time(self) -> float:
-        return self._exposure_time if (given := number(self._cards, "DARKTIME")) is None else given
+        given = number(self._cards, "DARKTIME")
+        return self._exposure_time if given is None or not 0 <= given <= _LONGEST else given
 
     def _end(self) -> datetime:
         known = 0.0 if math.isnan(self._exposure_time) else self._exposure_time

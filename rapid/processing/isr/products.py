@@ -6,6 +6,7 @@ the reason: a picture with fewer steps is better than none, as long as everybody
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,9 +42,10 @@ _NOT_FOR: Final[Mapping[str, frozenset[str]]] = {
     "bias": frozenset({"charge transfer", "dark", "brighter-fatter", "flat", "cosmic rays", "interpolation"}),
     "dark": frozenset({"charge transfer", "brighter-fatter", "flat", "cosmic rays", "interpolation"}),
     "flat": frozenset({"brighter-fatter", "cosmic rays", "interpolation"}),
+    "fe55": frozenset({"brighter-fatter", "cosmic rays", "interpolation"}),
 }
 """What would take from a calibration product the very thing it is looked at for: a dark counts its cosmic rays, a flat is
-compared with the flat without the sharpening of stars. Any other product gets all steps."""
+compared with the flat without the sharpening of stars, and X-rays of iron 55 look like cosmic rays. Any other product gets all steps."""
 
 _NOT_OF: Final[Mapping[str, frozenset[str]]] = {"LATISS": frozenset({"charge transfer", "brighter-fatter"})}
 """Steps a camera does without: on LATISS neither effect was found to matter at its pixel scale of 0.1 arcsec."""
@@ -76,6 +78,8 @@ def _why_not(step: str, info: ExposureInfo, calibrations: Calibrations, repair: 
         return f"not for {info.instrument}"
     if step in _CALIBRATION and getattr(calibrations, _CALIBRATION[step]) is None:
         return "no calibration"
+    if step == "dark" and not math.isfinite(info.dark_time):
+        return "the time in the dark is not known"
     if step in {"cosmic rays", "interpolation"} and not repair:
         return "not asked for"
     return ""

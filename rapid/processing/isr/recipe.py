@@ -99,8 +99,16 @@ def _check(raw: RawDetector, detector: Detector) -> None:
             expected=str(len(detector.amplifiers)),
             found=str(len(raw.segments)),
         )
+    first = _shape_of(raw, detector.amplifiers[0])
     for amplifier in detector.amplifiers:
         height, width = _shape_of(raw, amplifier)
+        if (height, width) != first:
+            raise BadLayout(
+                f"{amplifier.extname} has another size than {detector.amplifiers[0].extname}",
+                subject=raw.name,
+                expected=f"{first[1]} x {first[0]} pixels, all alike",
+                found=f"{width} x {height}",
+            )
         least_height, least_width = least_shape(amplifier)
         if width < least_width or height < least_height:
             raise BadLayout(

@@ -177,6 +177,11 @@ def test_segments_that_are_not_the_detectors_are_refused(raw: RawDetector) -> No
     narrow = tuple(segment[:, :512] for segment in raw.segments)
     with pytest.raises(BadLayout, match=r"Segment12 is too small.*at least 519 x 2000 pixels.*found 512 x 2048"):
         calibrated(replace(raw, segments=narrow))
+    uneven = (*raw.segments[:3], np.pad(raw.segments[3], ((0, 0), (0, 8))))
+    with pytest.raises(
+        BadLayout, match=r"another size than Segment.*expected 576 x 2048 pixels, all alike; found 584 x"
+    ):
+        calibrated(replace(raw, segments=uneven))
 
 
 def test_the_recipe_is_told_in_its_order(frame: Frame) -> None:

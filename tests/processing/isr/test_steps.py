@@ -119,6 +119,9 @@ def test_products_get_the_steps_that_are_theirs() -> None:
     assert {"bias", "dark", "flat"} & done("bias") == {"bias"}
     assert {"bias", "dark", "flat"} & done("dark") == {"bias", "dark"}
     assert {"bias", "dark", "flat", "interpolation"} & done("flat") == {"bias", "dark", "flat"}
+    assert "cosmic rays" not in done("fe55"), "its X-rays look like them"
+    unknown = plan(replace(info, dark_time=math.nan), known(), repair=True)
+    assert unknown["dark"] == "the time in the dark is not known"
     reasons = plan(replace(info, instrument="LATISS"), Calibrations(), repair=False)
     assert reasons["brighter-fatter"] == "not for LATISS"
     assert reasons["flat"] == "no calibration"

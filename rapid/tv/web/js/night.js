@@ -27,6 +27,7 @@ let columns = {};
 let current = dayObs; // the night of this camera that goes on
 let pending = new Map(); // the newest event of each row that is not drawn yet
 let drawing = 0;
+let asking = 0;
 let reading = false;
 let touched = -IDLE;
 
