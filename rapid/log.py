@@ -26,12 +26,13 @@ _REROUTED: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "wa
 """Libraries that bring handlers of their own, or might: theirs are taken away and what they say goes to ours."""
 
 _CHATTY: Final = {
+    "alembic": logging.WARNING,
     "watchfiles": logging.WARNING,
     "sqlalchemy.engine": logging.WARNING,
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
 }
-"""Libraries that say too much at ``info``: one line a file, a statement or a request."""
+"""Libraries that say too much at ``info``: one line a file, a statement, a request or a migration."""
 
 
 def configure(level: str = "info", json: bool | None = None, *, stream: TextIO | None = None) -> None:

@@ -163,6 +163,7 @@ def test_chatty_libraries_are_heard_from_warning_on(out: io.StringIO) -> None:
     logging.getLogger("watchfiles.main").info("1 change detected")
     logging.getLogger("uvicorn.access").info("GET /")
     logging.getLogger("sqlalchemy.engine.Engine").info("SELECT 1")
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
     assert lines(out) == []
     talkative = io.StringIO()
     configure("debug", stream=talkative)
