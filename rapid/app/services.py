@@ -94,13 +94,14 @@ async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Anno
     health.expect("ledger", deadline=SILENCE)
     health.expect("gallery", deadline=SILENCE)
     notifier = Notifier.from_environment()
-    store = open_store(settings.gallery_url, settings.gallery.plain_options())
 
     def up(url: str) -> None:
         notifier.ready(f"page at {url}")
         announce(url)
 
     async with open_ledger(settings.ledger_url, read_only=True) as ledger, asyncio.TaskGroup() as group:
+        # after the ledger, which must be there: a store makes its directory, and a misspelt state is left alone
+        store = open_store(settings.gallery_url, settings.gallery.plain_options())
         servants = [
             *_vital_signs(group, health, notifier),
             group.create_task(_inspect_ledger(ledger, health)),
