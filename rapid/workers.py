@@ -7,6 +7,7 @@ import multiprocessing as mp
 import os
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -26,7 +27,10 @@ __all__ = ["LocalWorkers", "Study", "local_workers"]
 _log = structlog.get_logger(__name__)
 
 START_DEADLINE = 180.0
-"""Longest a new worker may take until it is ready [s]: a first start compiles the numeric core."""
+"""Longest a new worker may take until it is ready [s]: it loads what the first one compiled."""
+
+FIRST_START_DEADLINE = 600.0
+"""The same for the first worker [s]: it may have to compile the numeric core, and keeps it on disk for the others."""
 
 SINGLE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """One process is one core: threads inside would only compete with the neighbours."""
@@ -89,6 +93,8 @@ class LocalWorkers:
     async def start(self) -> None:
         """Start every worker and wait until each is ready.
 
+        One goes ahead: what it compiles is kept on disk, and the others load it instead of compiling it as well.
+
         Raises
         ------
         WorkerDied
@@ -97,8 +103,13 @@ class LocalWorkers:
         for name in SINGLE_THREAD:
             os.environ.setdefault(name, "1")
         self._context.set_forkserver_preload([self._module])
+        first, *others = self._slots
+        begin = time.monotonic()
+        _log.info("compiling or loading the numeric core")
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(self._threads, self._fill, slot) for slot in self._slots))
+        await loop.run_in_executor(self._threads, self._fill, first, FIRST_START_DEADLINE)
+        _log.info("numeric core is ready", seconds=round(time.monotonic() - begin, 1))
+        await asyncio.gather(*(loop.run_in_executor(self._threads, self._fill, slot) for slot in others))
         for slot in self._slots:
             self._idle.put_nowait(slot)
 
@@ -165,7 +176,7 @@ class LocalWorkers:
                 pause = min(2 * pause, LONGEST_PAUSE)
         return None
 
-    def _fill(self, slot: _Slot) -> None:
+    def _fill(self, slot: _Slot, deadline: float = START_DEADLINE) -> None:
         """Start a worker in a slot; blocks until it is ready."""
         here, there = self._context.Pipe()
         process = self._context.Process(
@@ -174,7 +185,7 @@ class LocalWorkers:
         process.start()
         there.close()
         slot.worker = _Worker(process, here)
-        ready = wait([here, process.sentinel], START_DEADLINE)
+        ready = wait([here, process.sentinel], deadline)
         with suppress(EOFError, OSError):
             if here in ready and here.recv() == READY:
                 return

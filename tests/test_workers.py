@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
 from rapid.errors import DeadlineExceeded, NotFits, TaskFailed, WorkerDied
 from rapid.ports import Task
-from rapid.workers import local_workers
+from rapid.workers import FIRST_START_DEADLINE, START_DEADLINE, local_workers
 from tests.support import tasks
 from tests.support.pipeline import key_of
 
@@ -88,6 +89,40 @@ async def test_a_cancelled_task_frees_its_worker() -> None:
             assert await pid_of(workers) > 0
 
 
+async def test_one_worker_compiles_before_the_others_load(tmp_path: Path) -> None:
+    """A fresh service, for its fork server has to see the environment; monotonic clocks agree between processes."""
+    script = tmp_path / "service.py"
+    script.write_text(AHEAD, encoding="utf-8")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    root = Path(__file__).resolve().parent.parent
+    environment = os.environ | {"PYTHONPATH": str(root), "WARM_NOTES": str(notes)}
+    subprocess.run([sys.executable, str(script)], env=environment, check=True, timeout=60)
+    spans = sorted(tuple(map(float, note.read_text(encoding="utf-8").split())) for note in notes.iterdir())
+    assert len(spans) == 3
+    (_, ready), *others = spans
+    assert all(begin >= ready for begin, _ in others)
+    assert others[1][0] < others[0][1], "the others start at once"
+
+
+async def test_the_start_says_what_it_waits_for_and_how_long() -> None:
+    with structlog.testing.capture_logs() as told:
+        async with local_workers(tasks.obey, count=2, warm=tasks.warm):
+            pass
+    before, after = [line for line in told if "numeric core" in line["event"]]
+    assert (before["event"], before["log_level"]) == ("compiling or loading the numeric core", "info")
+    assert after["log_level"] == "info"
+    assert 0 <= after["seconds"] < 60
+
+
+async def test_the_first_worker_alone_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rapid.workers.FIRST_START_DEADLINE", 0.0)
+    with pytest.raises(WorkerDied, match="does not answer"):
+        async with local_workers(tasks.obey, count=1, warm=tasks.warm):
+            pass
+    assert FIRST_START_DEADLINE >= 3 * START_DEADLINE
+
+
 async def test_leaving_ends_every_worker() -> None:
     async with local_workers(tasks.obey, count=2, warm=tasks.warm) as workers:
         pids = workers.pids
@@ -116,11 +151,27 @@ async def test_idle_workers_that_died_are_mended() -> None:
         assert (await workers.run(order("fine"), deadline=10)).row.cells == {"content": "fine"}
 
 
+AHEAD = """
+import asyncio
+from rapid.workers import local_workers
+from tests.support import tasks
+
+async def main():
+    async with local_workers(tasks.obey, count=3, warm=tasks.slow_warm):
+        pass
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
 ORPHANS = """
 import asyncio
+from rapid.log import configure
 from rapid.workers import local_workers
 from rapid.ports import Task
 from tests.support import tasks
+
+configure()  # standard output is for the process ids alone
 
 async def main():
     async with local_workers(tasks.obey, count=2, warm=tasks.warm) as workers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from rapid.errors import NotFits
 from rapid.ports import Outcome, Task
@@ -13,6 +14,14 @@ from tests.support.pipeline import outcome_of
 
 def warm() -> None:
     """Nothing to compile."""
+
+
+def slow_warm() -> None:
+    """Compile for a while, and note in the directory of ``WARM_NOTES`` when it began and ended."""
+    begin = time.monotonic()
+    time.sleep(0.5)
+    note = Path(os.environ["WARM_NOTES"], str(os.getpid()))
+    note.write_text(f"{begin} {time.monotonic()}", encoding="utf-8")
 
 
 def obey(task: Task) -> Outcome:
