@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 from urllib.parse import unquote, urlsplit
 
 import structlog
 
 from rapid.config import Settings
 from rapid.errors import ConfigError, LedgerError, NotAvailable
-from rapid.ledger import is_shared, ledger_place, open_ledger
+from rapid.ledger import beside_database, is_shared, ledger_place, lock, open_ledger
 from rapid.pipeline.dispatch import Pipeline
 from rapid.pipeline.lanes import LanesPolicy
 from rapid.pipeline.policy import Policy
@@ -94,7 +92,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             if not is_shared(settings.ledger_url):
-                _lock(stack.enter_context(place.open("a+", encoding="utf-8")))
+                lock(stack.enter_context(place.open("a+", encoding="utf-8")))
         except BlockingIOError as error:
             who = place.read_text(encoding="utf-8").strip() or "?"
             msg = f"another rapid (process {who}) works on {settings.ledger_url}; give this one its own --state"
@@ -104,18 +102,11 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _lock(file: TextIO) -> None:
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-
-
 def _beside_ledger(settings: Settings, suffix: str) -> Path:
     """Name a file that goes with the ledger: beside its database, or in the state directory where that is no file."""
     url = settings.ledger_url
     if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).with_suffix(f".{suffix}")
+        return beside_database(url, suffix)
     return settings.state.expanduser() / f"ledger.{suffix}"
 
 

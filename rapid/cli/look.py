@@ -42,15 +42,20 @@ def add_to(cli: typer.Typer) -> None:
 def status(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = False) -> None:
     """Tell what was received, what is running, done and failed, and why.
 
-    Works beside a running daemon, and after it. Exit code 1 when there are failures nobody has dealt with.
+    Works beside a running daemon, and after it: says when no service is running on this ledger; "service" is null in
+    the JSON where the ledger cannot tell, as one in PostgreSQL. Exit code 1 when there are failures nobody has dealt with.
 
     Example: `rapid status --state /var/lib/rapid`
     """
+    from rapid.ledger import is_served
+
     counts, running, failed, nights = _with_ledger(config, state, _look)
+    service = is_served(settings_from(config, state=state).ledger_url)
     if as_json:
         typer.echo(
             json.dumps(
                 {
+                    "service": service,
                     "counts": {"received": counts.received, **asdict(counts)},
                     "running": [_arrival(arrival) for arrival in running],
                     "failed": [_arrival(arrival) for arrival in failed],
@@ -60,7 +65,7 @@ def status(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
             )
         )
     else:
-        _print_status(counts, running, failed, nights)
+        _print_status(service, counts, running, failed, nights)
     if counts.failed or counts.dead_letters:
         raise typer.Exit(1)
 
@@ -183,13 +188,19 @@ def _with_ledger(
 
 
 def _print_status(
-    counts: Counts, running: Sequence[Arrival], failed: Sequence[Arrival], nights: Sequence[Mapping[str, Any]]
+    service: bool | None,
+    counts: Counts,
+    running: Sequence[Arrival],
+    failed: Sequence[Arrival],
+    nights: Sequence[Mapping[str, Any]],
 ) -> None:
     _console.print(
         f"received {counts.received}   waiting {counts.waiting}   running {counts.running}   "
         f"done {counts.done}   failed {counts.failed}   superseded {counts.superseded}   "
         f"dead letters {counts.dead_letters}"
     )
+    if service is False:
+        _console.print("no service is running on this ledger")
     now = datetime.now(UTC)
     for arrival in running:
         waited = (now - arrival.recorded_at).total_seconds()

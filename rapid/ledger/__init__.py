@@ -8,6 +8,7 @@
     attempts   an attempt begins, ends well, ends badly; what a killed life left is recovered
     table      the night table, its versions and the feed are written together
     reading    everything that only looks
+    alone      the lock of a ledger that is one service's own, and whether a service holds it
     leases     which service is at which attempt, where several share a ledger;  clock: the one clock they go by
     watch      waiting for the feed
     schema     the tables;  migrate: how an older database becomes them
@@ -16,7 +17,8 @@
     postgres   the same of PostgreSQL;  notices: what its clients tell each other
 """
 
+from rapid.ledger.alone import beside_database, is_served, lock
 from rapid.ledger.databases import is_shared, ledger_place
 from rapid.ledger.store import open_ledger
 
-__all__ = ["is_shared", "ledger_place", "open_ledger"]
+__all__ = ["beside_database", "is_served", "is_shared", "ledger_place", "lock", "open_ledger"]

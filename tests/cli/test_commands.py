@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +68,29 @@ def test_status_counts_and_says_why(state: Path) -> None:
     assert facts["counts"]["waiting"] == 1
     assert facts["failed"][0]["key"] == key_of(2)
     assert facts["nights"][0]["camera"] == "auxtel"
+
+
+def test_status_tells_whether_a_service_is_running(state: Path) -> None:
+    """Told by the lock, which the system lets go when the service is killed: not by what the file says."""
+    silent = "no service is running on this ledger"
+    holder = (
+        "import sys; from rapid.ledger import lock; file = open(sys.argv[1], 'a+'); lock(file);"
+        "print('held', flush=True); input()"
+    )
+    place = state / "ledger.lock"
+    assert silent in tell("status", "--state", state, code=1).stdout, "there was never one"
+    assert not place.exists()
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "held\n"
+        assert silent not in tell("status", "--state", state, code=1).stdout
+        assert json.loads(tell("status", "--state", state, "--json", code=1).stdout)["service"] is True
+        service.kill()
+    assert place.read_text(encoding="utf-8") == f"{service.pid}\n"
+    assert silent in tell("status", "--state", state, code=1).stdout
+    assert json.loads(tell("status", "--state", state, "--json", code=1).stdout)["service"] is False
 
 
 def test_dead_letters_are_listed_shown_and_retried(state: Path) -> None:
@@ -133,6 +157,12 @@ def test_a_wrong_word_ends_with_two_and_one_sentence(words: tuple[str, ...], mes
 
 def test_an_archive_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     told = tell("replay", tmp_path / "typo", "--state", tmp_path / "state", code=3)
+    assert str(tmp_path / "typo") in told.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_display_of_a_misspelt_state_makes_nothing(tmp_path: Path) -> None:
+    told = tell("tv", "--state", tmp_path / "typo", code=3)
     assert str(tmp_path / "typo") in told.stderr
     assert not (tmp_path / "typo").exists()
 
