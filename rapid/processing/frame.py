@@ -91,7 +91,8 @@ class AmplifierStatistics:
 
     ``bias_level`` and ``overscan_noise`` in adu from the serial overscan; ``read_noise`` in electron;
     ``median`` and ``sigma`` (clipped) of the data in electron; ``dead`` when it carries no signal at all.
-    Values that could not be had are NaN here and become missing findings.
+    Values that could not be had are NaN here and become missing findings. ``bias_level_error`` and ``read_noise_error``
+    are standard errors of the measurement, NaN where they are not known.
     """
 
     name: str
@@ -102,6 +103,8 @@ class AmplifierStatistics:
     sigma: float
     n_saturated: int
     dead: bool
+    bias_level_error: float = math.nan
+    read_noise_error: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

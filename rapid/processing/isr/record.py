@@ -30,13 +30,15 @@ def amplifier_statistics(piece: Workpiece) -> tuple[AmplifierStatistics, ...]:
     return tuple(
         AmplifierStatistics(
             name=readout.amplifier.name,
-            bias_level=float(np.median(readout.rows)),
+            bias_level=readout.level,
             overscan_noise=readout.noise,
             read_noise=readout.noise * piece.gain(readout.amplifier),
             median=part.median,
             sigma=part.sigma,
             n_saturated=count,
             dead=readout.silent or dark or readout.amplifier.name in bad,
+            bias_level_error=readout.level_error,
+            read_noise_error=readout.noise_error * piece.gain(readout.amplifier),
         )
         for readout, part, dark, count in zip(piece.readouts, bulk, unlit, piece.saturated, strict=True)
     )
