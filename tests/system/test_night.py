@@ -6,8 +6,10 @@ import json
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -176,12 +178,26 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_twice(
     assert {row["revision"] for row in final.values() if row["state"] == "done"} == {1}, "published once"
     assert feed["received"] == len(raws)
     assert gallery_of(state) == gallery_of(replayed[0])
+    assert interruptions(state) > 0, "some of the kills hit work"
 
 
 def killed_lives(archive: Path, state: Path, kills: int, chance: random.Random) -> Iterator[None]:
-    """Start the service and kill it, some time between its first breath and a few exposures later."""
-    for _ in range(kills):
-        with daemon(archive, state, ready=False) as service:
-            time.sleep(chance.uniform(0.2, 8.0))
+    """Start the service and kill it: some time between its first breath and a few exposures later, and every other time
+    while it is at work.
+    """
+    for life in range(kills):
+        at_work = life % 2 == 0
+        with daemon(archive, state, ready=at_work) as service:
+            if at_work:
+                service.wait(lambda it: it.counts()["running"] > 0)
+                time.sleep(chance.uniform(0.0, 0.5))
+            else:
+                time.sleep(chance.uniform(0.2, 8.0))
             service.kill()
         yield
+
+
+def interruptions(state: Path) -> int:
+    """How many attempts were cut off by the end of a life."""
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as ledger:
+        return int(ledger.execute("SELECT sum(interruptions) FROM arrivals").fetchone()[0])
