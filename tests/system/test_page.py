@@ -3,8 +3,8 @@ console, raised, or asked any other machine for anything."""
 
 from __future__ import annotations
 
-import io
 import asyncio
+import io
 import re
 import time
 from collections.abc import AsyncIterator
