@@ -211,7 +211,7 @@ def changed(**entries: Any) -> bytes:
         (changed(healpix={"level": "x", "ordering": "nested"}), "the manifest is damaged"),
         (changed(rows=6), "expected 6 stars; found 5 in its shards"),
         (
-            changed(rows=2, shards={"192": {"rows": 2, "bytes": 1, "sha256": ""}}),
+            changed(rows=2, shards={"192": {"rows": 2, "bytes": 1, "sha256": "1" * 64}}),
             "expected pixels of level 2; found 192",
         ),
         (changed(shards={"1": {"rows": 2}}), "the manifest is damaged"),
@@ -219,6 +219,8 @@ def changed(**entries: Any) -> bytes:
         (changed(epochs=[2016.0]), "the manifest is damaged"),
         (changed(epochs=[2016.0, float("inf")]), "expected finite epochs"),
         (changed(origins=[3]), "the manifest is damaged"),
+        (changed(version=True), "found ('rapid reference catalogue', True)"),
+        (changed(bands=["r", "r"]), "expected bands that differ; found r, r"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(content: bytes, words: str) -> None:
@@ -226,3 +228,53 @@ def test_a_manifest_that_is_none_is_refused(content: bytes, words: str) -> None:
         decode_manifest(content, name="manifest.json")
     assert str(error.value).startswith("manifest.json: ")
     assert words in str(error.value)
+
+
+WRONG: dict[str, tuple[Any, ...]] = {
+    "name": (3, None),
+    "frame": (3, None, []),
+    "rows": (5.0, "5", None, -1, float("nan"), float("inf")),
+    "epochs": (2016, "ab", [1, 2, 3], ["1", "2"], [True, 2.0], [10**400, 2.0], [2017.0, 2016.0], [float("nan"), 1.0]),
+    "bands": ("gaia_g", 3, [3], [""], [None]),
+    "healpix": (3, None, [], {}, {"level": 2}, {"ordering": "nested"}),
+    "healpix.level": (float("inf"), float("nan"), 2.0, 2.5, "2", None, True, [2], -1, 10**30),
+    "healpix.ordering": (3, None, []),
+    "origins": (3, None, {}, "ab", [{}], [[]]),
+    "origins.0.name": (3, None, ""),
+    "origins.0.kind": (3, None, ""),
+    "origins.0.rows": (float("inf"), 1.5, "5", None, True, -1),
+    "origins.0.sha256": (123, None, "", "0" * 63, "0" * 65, "g" * 64, "A" * 64, "0" * 64 + "\n"),
+    "shards": (3, None, "ab", [], {"0": 3}, {"0": None}, {"0": {}}),
+    "shards.0.rows": (float("inf"), 2.0, "2", None, True, -2),
+    "shards.0.bytes": (float("-inf"), 1.5, "100", None, True, 0),
+    "shards.0.sha256": (123, None, "", "1" * 63, "1" * 65, "\ud800" * 64, "F" * 64, ["1" * 64]),
+}
+
+
+@pytest.mark.parametrize(("place", "value"), [(place, value) for place, values in WRONG.items() for value in values])
+def test_no_entry_of_a_manifest_may_be_of_another_kind(place: str, value: object) -> None:
+    content = json.loads(encode_manifest(MANIFEST))
+    *parents, last = [int(part) if part == "0" and place.startswith("origins") else part for part in place.split(".")]
+    entry = content
+    for parent in parents:
+        entry = entry[parent]
+    assert last in entry
+    entry[last] = value
+    with pytest.raises(BadFile, match=r"^manifest\.json: the manifest (is damaged|contradicts itself)"):
+        decode_manifest(json.dumps(content).encode(), name="manifest.json")
+
+
+@pytest.mark.parametrize("pixel", ["", "-1", "+1", "01", " 1", "1_0", "1.0", "x", "\u0661", "9" * 5000])
+def test_a_pixel_has_one_spelling(pixel: str) -> None:
+    shards = {pixel: {"rows": 5, "bytes": 1, "sha256": "1" * 64}}
+    with pytest.raises(BadFile, match="the manifest is damaged; expected shards by number of the pixel") as error:
+        decode_manifest(changed(shards=shards), name="manifest.json")
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("entry", ["name", "frame", "healpix", "epochs", "rows", "bands", "origins", "shards"])
+def test_an_entry_that_is_missing_is_named(entry: str) -> None:
+    content = json.loads(encode_manifest(MANIFEST))
+    del content[entry]
+    with pytest.raises(BadFile, match=f"expected the manifest with {entry};"):
+        decode_manifest(json.dumps(content).encode(), name="manifest.json")
