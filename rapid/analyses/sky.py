@@ -38,7 +38,8 @@ _DEPTH = (
 class Sky:
     """Pointing, rotation and scale; zero point, transparency, sky brightness, depth and effective time.
 
-    Without a reference catalogue it says nothing. Offsets are true minus said.
+    Without a reference catalogue it says nothing; with one of which parts could not be used all it says is suspect. Offsets
+    are true minus said.
     """
 
     name: str = "sky"
@@ -52,7 +53,8 @@ class Sky:
         """Collect what the comparison with the catalogue gave; what it could not is missing, with the reason."""
         if study.comparison is None:
             return Result()
-        return Result((*_pointing(study.comparison.astrometry), *_depth(study.comparison)))
+        findings = (*_pointing(study.comparison.astrometry), *_depth(study.comparison))
+        return Result(tuple(_doubted(finding, study.comparison.doubt) for finding in findings))
 
 
 def _pointing(found: Astrometry) -> list[Finding]:
@@ -100,7 +102,8 @@ def _finding(column: Finding, value: float, error: float | None, reason: str, *,
 def _doubted(finding: Finding, doubt: str) -> Finding:
     if not doubt or finding.value is None:
         return finding
-    return replace(finding, quality=Quality.SUSPECT, reason=doubt)
+    reason = f"{finding.reason}; {doubt}" if finding.reason else doubt
+    return replace(finding, quality=Quality.SUSPECT, reason=reason)
 
 
 analysis = Sky()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -60,6 +60,11 @@ class Comparison:
     why_no_photometry: str = ""
     faults: tuple[str, ...] = ()
 
+    @property
+    def doubt(self) -> str:
+        """Why what was measured may be wrong; empty when the whole catalogue could be used."""
+        return _doubt(self.faults)
+
 
 def compare(frame: Frame, background: Background, sources: Sources, psf: Psf, catalogue: Catalogue) -> Comparison:
     """Match the sources of a frame with known stars; what cannot be had has a reason, and nothing is raised."""
@@ -73,6 +78,8 @@ def compare(frame: Frame, background: Background, sources: Sources, psf: Psf, ca
     except (InputError, NotAvailable) as error:
         return _nothing(str(error))
     if astrometry.reason:
+        if selection.faults:
+            astrometry = replace(astrometry, reason=f"{_doubt(selection.faults)}; {astrometry.reason}")
         return Comparison(astrometry, None, f"no astrometry: {astrometry.reason}", selection.faults)
     seen = _seen(frame, astrometry.wcs or said, background, psf)
     photometry, why_not = _photometry(info, astrometry, selection.stars, sources=sources, psf=psf, seen=seen)
@@ -105,6 +112,13 @@ def tophat_part(radius: float, profile: Profile) -> float:
 
 def _nothing(reason: str) -> Comparison:
     return Comparison(Astrometry(reason), None, reason)
+
+
+def _doubt(faults: tuple[str, ...]) -> str:
+    if not faults:
+        return ""
+    parts = "1 part" if len(faults) == 1 else f"{len(faults)} parts"
+    return f"{parts} of the reference catalogue could not be used: {faults[0]}"
 
 
 def _detections(sources: Sources) -> Detections:

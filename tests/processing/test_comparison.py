@@ -13,6 +13,7 @@ from rapid.analyses.sky import analysis
 from rapid.errors import NotAvailable
 from rapid.processing.apertures import TOPHAT_OUTER
 from rapid.processing.comparison import Catalogue, tophat_part, total_flux
+from rapid.processing.findings import Quality
 from rapid.processing.frame import Frame, Profile, Study
 from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
@@ -168,6 +169,32 @@ def test_a_catalogue_without_this_band_gives_pointing_and_no_zero_point() -> Non
     assert study.comparison.photometry is None
     assert "no magnitudes for band r of LATISS" in study.comparison.why_no_photometry
     assert study.comparison.faults == ("a shard is damaged",)
+
+
+def test_what_was_measured_without_parts_of_the_catalogue_is_suspect() -> None:
+    frame, _, known = exposed("LATISS")
+    findings = analysis.run(compared(frame, replace(known, faults=("Npix1 is gone", "Npix2 is gone")))).findings
+    doubt = "2 parts of the reference catalogue could not be used: Npix1 is gone"
+    measured = [finding for finding in findings if finding.value is not None]
+    assert {"pointing_ra", "zero_point", "n_matched_stars"} <= {finding.name for finding in measured}
+    assert all(finding.quality is Quality.SUSPECT and finding.reason.endswith(doubt) for finding in measured)
+    whole = {finding.name: finding for finding in analysis.run(compared(frame, known)).findings}
+    assert whole["pointing_ra"].quality is Quality.GOOD
+    assert all(finding.value == whole[finding.name].value for finding in measured)
+    assert all("could not be used" not in finding.reason for finding in whole.values())
+
+
+def test_a_solution_missing_for_damage_names_the_damage() -> None:
+    frame, _, known = exposed("LATISS")
+    nothing = known.stars.chosen(np.zeros(0, dtype=np.int64))
+    study = compared(frame, Known(nothing, ("Npix7 is damaged",)))
+    assert study.comparison is not None
+    said = "1 part of the reference catalogue could not be used: Npix7 is damaged; "
+    assert study.comparison.astrometry.reason.startswith(said)
+    assert "reference stars" in study.comparison.astrometry.reason.removeprefix(said)
+    missing = [finding for finding in analysis.run(study).findings if finding.value is None]
+    assert {"pointing_ra", "zero_point"} <= {finding.name for finding in missing}
+    assert all(said in finding.reason for finding in missing)
 
 
 def test_no_catalogue_no_columns() -> None:
