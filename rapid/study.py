@@ -14,7 +14,7 @@ from typing import cast
 
 from astropy.time import Time
 
-from rapid.errors import ConfigError, Net
+from rapid.errors import ConfigError, InputError, Net, NotAvailable
 from rapid.events import camera_of
 from rapid.ports import EncodedPicture, JsonValue, Outcome, Row, Task
 from rapid.processing.analysis import ENTRY_POINT_GROUP, Analysis
@@ -114,13 +114,44 @@ def _catalogue(task: Task) -> _LazyCatalogue | None:
 
 
 @lru_cache(maxsize=1)
-def _opened_catalogue(url: str, options: tuple[tuple[str, str], ...]) -> ReferenceCatalogue:
-    """Open the catalogue; the shards it keeps are those of the last fields."""
+def _opened_catalogue(url: str, options: tuple[tuple[str, str], ...]) -> _OpenedCatalogue:
+    return _OpenedCatalogue(url, dict(options))
 
-    def fetch(name: str) -> bytes:
-        return read(url, name, dict(options))
 
-    return ReferenceCatalogue(decode_manifest(fetch(MANIFEST_NAME), name=f"{url}/{MANIFEST_NAME}"), fetch)
+class _OpenedCatalogue:
+    """A catalogue kept open; the shards it keeps are those of the last fields.
+
+    One that was made anew while we run does not go with the manifest we have: when parts of it cannot be used, the manifest
+    is read again, once for each question.
+    """
+
+    def __init__(self, url: str, options: dict[str, str]) -> None:
+        self._url, self._options = url, options
+        self._catalogue = self._open()
+
+    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
+        try:
+            selection = self._catalogue.cone(ra, dec, radius, year=year)
+        except (InputError, NotAvailable):
+            self._catalogue = self._open()
+            return self._catalogue.cone(ra, dec, radius, year=year)
+        return self._again(selection, ra, dec, radius, year) if selection.faults else selection
+
+    def _again(self, selection: Selection, ra: float, dec: float, radius: float, year: float) -> Selection:
+        try:
+            opened = self._open()
+        except (InputError, NotAvailable):
+            return selection  # what could be had is better than nothing
+        if opened.manifest != self._catalogue.manifest:
+            self._catalogue = opened
+        return self._catalogue.cone(ra, dec, radius, year=year)
+
+    def _open(self) -> ReferenceCatalogue:
+        manifest = decode_manifest(self._fetch(MANIFEST_NAME), name=f"{self._url}/{MANIFEST_NAME}")
+        return ReferenceCatalogue(manifest, self._fetch)
+
+    def _fetch(self, name: str) -> bytes:
+        return read(self._url, name, self._options)
 
 
 @contextmanager
