@@ -16,7 +16,7 @@ import pytest
 from tests.support.daemon import Daemon, daemon
 from tests.support.postgres import PostgresServer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.soak]
 
 LEASE = 3.0
 
