@@ -16,7 +16,7 @@ from rapid.errors import ConfigError
 from rapid.health import Health
 from rapid.ports import Source
 from rapid.processing.fits import is_complete
-from rapid.stores import canonical_url
+from rapid.stores import canonical_url, open_store
 
 if TYPE_CHECKING:  # both need the extra `kafka`
     from rapid.consumers.decoders.registry import SchemaRegistry
@@ -52,7 +52,10 @@ async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list
     health.expect("kafka", deadline=2 * SILENCE)
     async with _registry(settings.kafka) as registry:
         place = ArchivePlace.of(settings.kafka.announced or url)
-        decoder = Decoder("kafka", archive=place, schemas=registry)
+        archive = open_store(settings.archive.url, settings.archive.plain_options())
+        decoder = Decoder(
+            "kafka", archive=place, schemas=registry, look=archive.head, look_always=url.startswith("file:")
+        )
         yield [*sources, _kafka(settings, decoder, _reporter(health, "kafka"))]
 
 

@@ -10,9 +10,13 @@ import pytest
 
 from rapid.app.sources import open_sources
 from rapid.config import Settings
+from rapid.consumers.decoders import Message
 from rapid.consumers.kafka import KafkaSource
+from rapid.consumers.scan import look_everywhere
 from rapid.errors import ConfigError
+from rapid.events import FileArrived
 from rapid.health import Health
+from tests.support.notifications import file_written
 
 KAFKA = {"servers": ["127.0.0.1:1"], "topics": ["t"]}
 
@@ -40,6 +44,19 @@ async def test_kafka_is_listened_to_beside_a_directory(tmp_path: Path) -> None:
 async def test_kafka_alone_announces_a_bucket_or_a_directory_that_is_not_watched(tmp_path: Path) -> None:
     assert await names(settings(tmp_path, url="s3://raw/x", **KAFKA)) == (["kafka"], {"kafka"})
     assert await names(settings(tmp_path, watch=False, **KAFKA)) == (["kafka"], {"kafka"})
+
+
+async def test_a_file_is_one_content_whoever_announces_it(tmp_path: Path) -> None:
+    key = "LATISS/20260315/AT_O_20260315_000051/AT_O_20260315_000051_R00_S00.fits"
+    (tmp_path / key).parent.mkdir(parents=True)
+    (tmp_path / key).write_bytes(b"raw")
+    seen = look_everywhere(tmp_path).files[key]
+    message = Message("lsst.s3.raw.latiss", file_written(key, etag="0123456789abcdef", size=3), 0, 1)
+    async with open_sources(settings(tmp_path, **KAFKA, announced="s3://raw"), Health()) as (_, kafka):
+        assert isinstance(kafka, KafkaSource)
+        (file,) = await kafka.decode(message)
+    assert isinstance(file, FileArrived)
+    assert (file.key, file.content, file.size) == (key, seen.content, 3)
 
 
 async def test_somebody_has_to_announce(tmp_path: Path) -> None:
