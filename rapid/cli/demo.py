@@ -25,8 +25,8 @@ __all__ = ["add_to"]
 
 _console = Console()
 
-HEAD_START = timedelta(seconds=6)
-"""What the service takes to come up: the camera begins to expose then."""
+HEAD_START = timedelta(seconds=4)
+"""What the simulated camera takes to come up: it begins to expose then, so that what it writes is not late."""
 
 MARK = ".rapid-demo"
 """Tells a directory that a demo made, and may be emptied, from one that somebody cares for."""
@@ -61,8 +61,7 @@ def demo(
 
     with _console.status("compiling the numeric core (only the first time takes a while)"):
         warm()
-    begins = datetime.now(UTC).replace(microsecond=0) + HEAD_START
-    _list_stars(stars, night, begins)
+    _list_stars(stars, night, datetime.now(UTC))  # so that there is a catalogue to start with
 
     async def show(stop: asyncio.Event) -> None:
         up = asyncio.Event()
@@ -74,6 +73,8 @@ def demo(
         async with asyncio.TaskGroup() as group:
             service = group.create_task(app.run_daemon(settings, stop=stop, announce=announce))
             await _either(up, service)
+            begins = datetime.now(UTC).replace(microsecond=0) + HEAD_START
+            await asyncio.to_thread(_list_stars, stars, night, begins)
             async with _camera(raw, night=night, seed=seed, begins=begins) as camera:
                 watching = group.create_task(_watch(settings.ledger_url, camera))
                 await stop.wait()
@@ -95,7 +96,7 @@ def _fresh(place: Path) -> tuple[Path, Path, Path]:
 
 
 def _list_stars(place: Path, night: str, begins: datetime) -> None:
-    """Make the reference catalogue of the fields of the night; which they are depends on when it begins."""
+    """Make the reference catalogue of the fields of the night, which depend on when it begins; it replaces an earlier one."""
     from rapid.cli.simulate import plan_of
     from rapid.refcat.ingest import ingest
     from rapid.simulation.catalogue import SyntheticCatalogue
@@ -104,6 +105,7 @@ def _list_stars(place: Path, night: str, begins: datetime) -> None:
     from rapid.simulation.schedule import make_schedule
 
     plan, table = plan_of(night), place.with_suffix(".fits")
+    shutil.rmtree(place, ignore_errors=True)
     camera = plan.instrument
     exposures = make_schedule(plan.exposures(), begins, first_seq_num=1, camera=camera)
     detectors = instrument(camera).chosen(plan.detectors)
