@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -37,7 +38,7 @@ _MOST_IN_GROUP: Final = 100_000
 _VIGNETTED: Final[Mapping[str, bool | None]] = {"FULLY": False, "UNKNOWN": None}
 
 
-class Reading:
+class Reading(ABC):
     """The cards of one header being read; each rule is a method, and a camera's own rules are in a subclass.
 
     Parameters
@@ -150,12 +151,13 @@ class Reading:
 
     # --- what each camera says in its own way --------------------------------------------------------------------------
 
+    @abstractmethod
     def _detector(self) -> tuple[str, str, int]:
         """Group, name within the camera and number of the detector."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _physical_filter(self) -> str:
-        raise NotImplementedError
+        """Name of what is in the beam."""
 
     def _detector_serial(self) -> str | None:
         return word(self._cards, "LSST_NUM")
