@@ -7,6 +7,7 @@ UV     := $(BIN)/uv
 PINNED := --python $(BIN)/python --constraints constraints.txt --build-constraints constraints.txt
 ARGS   ?=
 ONLY   ?=
+JOBS   ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev system-parts demo test lint format bench soak constraints clean
@@ -23,8 +24,8 @@ setup: $(VENV)/.runtime  ## Install what the service needs into .venv, and compi
 
 setup-dev: $(VENV)/.dev  ## Install what a developer needs into .venv
 
-test: $(VENV)/.dev system-parts  ## Run the tests (ARGS="tests/test_log.py -k json" for some of them)
-	@$(BIN)/pytest -m "not soak" $(ARGS)
+test: $(VENV)/.dev system-parts  ## Run the tests (ARGS="tests/test_log.py -k json" for some of them; JOBS=0 for one process)
+	@$(BIN)/pytest -m "not soak" --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev system-parts  ## Check format, style, types, the layers of the house and the deployment files
 	$(BIN)/ruff format --check .
