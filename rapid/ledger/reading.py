@@ -12,6 +12,7 @@ from rapid.ledger.schema import arrivals, columns, dead_letters, feed, nights, r
 from rapid.ports import Arrival, Counts, DeadLetter, FeedEvent, JsonValue, State
 
 __all__ = [
+    "DEAD_LETTER_COLUMNS",
     "ENTRY_COLUMNS",
     "OPEN",
     "arrival_from",
@@ -31,7 +32,9 @@ __all__ = [
 ENTRY_COLUMNS = tuple(column for column in rows.columns if column.name != "id")
 """A table entry, in the order of `rapid.ports.Ledger.night`."""
 
-_DEAD_LETTER = tuple(dead_letters.columns[name] for name in DeadLetter.__dataclass_fields__)
+DEAD_LETTER_COLUMNS = tuple(dead_letters.columns[name] for name in DeadLetter.__dataclass_fields__)
+"""The fields of `rapid.ports.DeadLetter`."""
+
 OPEN = dead_letters.c.retried_at.is_(None) & dead_letters.c.superseded_at.is_(None)
 """The dead letters that still ask for somebody's attention."""
 
@@ -72,7 +75,7 @@ def counts(connection: sa.Connection) -> Counts:
 
 def list_dead_letters(connection: sa.Connection, limit: int) -> list[DeadLetter]:
     """List those that still ask for somebody's attention, newest first."""
-    query = sa.select(*_DEAD_LETTER).where(OPEN).order_by(dead_letters.c.id.desc()).limit(limit)
+    query = sa.select(*DEAD_LETTER_COLUMNS).where(OPEN).order_by(dead_letters.c.id.desc()).limit(limit)
     return [DeadLetter(**found) for found in connection.execute(query).mappings()]
 
 
@@ -84,7 +87,7 @@ def fetch_dead_letter(connection: sa.Connection, dead_letter_id: int) -> DeadLet
     InputError
         If there is none of this id.
     """
-    query = sa.select(*_DEAD_LETTER).where(dead_letters.c.id == dead_letter_id)
+    query = sa.select(*DEAD_LETTER_COLUMNS).where(dead_letters.c.id == dead_letter_id)
     found = connection.execute(query).mappings().one_or_none()
     if found is None:
         raise InputError("there is no such dead letter", subject=f"dead letter {dead_letter_id}")

@@ -21,12 +21,14 @@ __all__ = [
     "UtcTime",
     "arrivals",
     "attempts",
+    "bulletins",
     "claims",
     "columns",
     "dead_letters",
     "feed",
     "metadata",
     "nights",
+    "readers",
     "rows",
 ]
 
@@ -277,3 +279,29 @@ feed = sa.Table(
     sqlite_autoincrement=True,
 )
 """The append-only feed."""
+
+bulletins = sa.Table(
+    "bulletins",
+    metadata,
+    _id(),
+    _time("at"),
+    _text("kind"),
+    _text("subject"),
+    sa.Column("body", Json, nullable=False),
+    sa.UniqueConstraint("kind", "subject"),
+    sa.CheckConstraint("kind IN ('alert', 'verdict')", name="kind"),
+    sqlite_autoincrement=True,
+)
+"""What other systems are told beside the feed; ``subject`` keeps one from being told twice."""
+
+readers = sa.Table(
+    "readers",
+    metadata,
+    sa.Column("name", TEXT, primary_key=True),
+    _number("feed_id"),
+    _number("dead_letter_id"),
+    _number("bulletin_id"),
+    _text("holder"),
+    _time("leased_until", nullable=True),
+)
+"""How far other systems were told, one line a bus; ``holder`` and ``leased_until`` as of `attempts`."""

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import sqlalchemy as sa
 
 from rapid.errors import LedgerError
 from rapid.events import FileArrived, Rejected
-from rapid.ledger import attempts, inbox, leases, migrate, reading, table
+from rapid.ledger import attempts, inbox, leases, migrate, outbox, reading, table
 from rapid.ledger.clock import LedgerClock
 from rapid.ledger.databases import open_engines
 from rapid.ledger.engines import Engines, translated_errors
@@ -25,11 +25,13 @@ from rapid.ledger.watch import LOOK_OFTEN, LOOK_SELDOM, FeedWatch
 from rapid.ports import (
     Arrival,
     Attempt,
+    Bulletin,
     Counts,
     DeadLetter,
     FeedEvent,
     JsonValue,
     Ledger,
+    Place,
     Recorded,
     Row,
     State,
@@ -124,7 +126,7 @@ class SqlLedger:
             await asyncio.wait([listener])
             if self._engines.write is not None:
                 with suppress(LedgerError):  # it is away: the leases end by themselves
-                    await self._write(leases.release)
+                    await self._write(_release)
 
     async def close(self) -> None:
         """Let what is under way end, and close every connection."""
@@ -236,6 +238,30 @@ class SqlLedger:
         """Return True as soon as the feed has something after this id, False on time-out [s]."""
         return await self._watch.wait_beyond(after, timeout=timeout)
 
+    async def columns(self, camera: str) -> Mapping[str, Mapping[str, str]]:
+        """Describe all columns that the rows of a camera ever had."""
+        return await self._read(lambda connection: outbox.fetch_columns(connection, camera))
+
+    async def dead_letters_after(self, after: int, *, limit: int = 500) -> Sequence[DeadLetter]:
+        """Read the dead letters after an id, in order."""
+        return await self._read(lambda connection: outbox.list_dead_letters_after(connection, after, limit))
+
+    async def bulletins(self, after: int, *, limit: int = 500) -> Sequence[Bulletin]:
+        """Read the bulletins after an id, in order."""
+        return await self._read(lambda connection: outbox.list_bulletins(connection, after, limit))
+
+    async def post(self, kind: Literal["alert", "verdict"], subject: str, body: Mapping[str, JsonValue]) -> bool:
+        """Write a bulletin down, unless one of its name is there."""
+        return await self._write(lambda writing: outbox.post(writing, kind, subject, body))
+
+    async def take_place(self, reader: str, *, start: Literal["latest", "earliest"] = "latest") -> Place | None:
+        """Go on where a reader stopped; None while another service does."""
+        return await self._write(lambda writing: outbox.take_place(writing, reader, start=start))
+
+    async def move_on(self, reader: str, place: Place) -> bool:
+        """Remember how far a reader has come, if it is still ours."""
+        return await self._write(lambda writing: outbox.move_on(writing, reader, place))
+
     async def _read(self, look: Callable[[sa.Connection], _T]) -> _T:
         def run() -> _T:
             with translated_errors(self._engines), self._engines.read.begin() as connection:
@@ -265,3 +291,9 @@ class SqlLedger:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engines.dispose()
+
+
+def _release(writing: Writing) -> None:
+    """Give up whatever this service still holds: it ends."""
+    leases.release(writing)
+    outbox.release(writing)

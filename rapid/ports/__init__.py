@@ -6,6 +6,7 @@ Every port has a contract suite in ``tests/contracts``; a fake and the real thin
 from rapid.ports.bus import Batch, Source
 from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent, Recorded, State
 from rapid.ports.ledger import Ledger
+from rapid.ports.outbox import Bulletin, Outbox, Place
 from rapid.ports.stores import Store, StoredObject
 from rapid.ports.work import EncodedPicture, Gallery, JsonValue, Outcome, Row, Task, Workers
 
@@ -13,6 +14,7 @@ __all__ = [
     "Arrival",
     "Attempt",
     "Batch",
+    "Bulletin",
     "Counts",
     "DeadLetter",
     "EncodedPicture",
@@ -20,7 +22,9 @@ __all__ = [
     "Gallery",
     "JsonValue",
     "Ledger",
+    "Outbox",
     "Outcome",
+    "Place",
     "Recorded",
     "Row",
     "Source",

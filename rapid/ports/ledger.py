@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rapid.events import FileArrived, Rejected
 from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent, Recorded, State
+from rapid.ports.outbox import Outbox
 from rapid.ports.work import JsonValue, Row
 
 __all__ = [
@@ -15,8 +16,11 @@ __all__ = [
 ]
 
 
-class Ledger(Protocol):
-    """What is written down: arrivals, attempts, results, dead letters, and the feed. Every method is durable when it returns."""
+class Ledger(Outbox, Protocol):
+    """What is written down: arrivals, attempts, results, dead letters, the feed, and who was told of it.
+
+    Every method is durable when it returns.
+    """
 
     async def record(self, items: Sequence[FileArrived | Rejected]) -> Recorded:
         """Write announcements down, each once.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rapid.ledger import open_ledger
-from rapid.ports import Ledger, State
+from rapid.ports import Ledger, Place, State
 from tests.support.ledgers import COLUMNS, DAY_OBS, NOON, Clock, arrived, begun, done, entry_of, row_of, sqlite_url
 
 LEASE = timedelta(seconds=30)
@@ -161,3 +161,26 @@ async def test_many_that_share_divide_the_work(postgres_url: str) -> None:
         assert (await ledgers[1].counts()).running == 20
         assert await ledgers[2].arrivals(states=[State.WAITING]) == []
         assert await ledgers[3].waiting(now=NOON.replace(year=2100)) == []
+
+
+async def test_one_service_at_a_time_has_the_place_of_a_reader(two: tuple[Ledger, Ledger], clock: Clock) -> None:
+    one, other = two
+    assert await one.take_place("kafka") == Place()
+    assert await other.take_place("kafka") is None
+    assert not await other.move_on("kafka", Place(9))
+    clock.advance(LEASE.total_seconds() - 1)
+    assert await one.move_on("kafka", Place(3))
+    clock.advance(LEASE.total_seconds() - 1e-6)
+    assert await other.take_place("kafka") is None, "moving on began the lease anew"
+    clock.advance(1e-6)
+    assert await other.take_place("kafka") == Place(3)
+    assert not await one.move_on("kafka", Place(4)), "what the silent one comes back with does not count"
+    assert await one.take_place("kafka") is None
+
+
+async def test_a_service_that_ends_gives_its_places_up(postgres_url: str, clock: Clock) -> None:
+    async with open_ledger(postgres_url, lease=LEASE, clock=clock) as other:
+        async with open_ledger(postgres_url, lease=LEASE, clock=clock) as one:
+            assert await one.take_place("kafka") == Place()
+            assert await other.take_place("kafka") is None
+        assert await other.take_place("kafka") == Place()
