@@ -25,6 +25,7 @@ __all__ = [
     "claims",
     "columns",
     "dead_letters",
+    "exposures",
     "feed",
     "metadata",
     "nights",
@@ -305,3 +306,36 @@ readers = sa.Table(
     _time("leased_until", nullable=True),
 )
 """How far other systems were told, one line a bus; ``holder`` and ``leased_until`` as of `attempts`."""
+
+exposures = sa.Table(
+    "exposures",
+    metadata,
+    _id(),
+    _text("instrument"),
+    _text("obs_id"),
+    _text("camera"),
+    _number("day_obs"),
+    _number("seq_num"),
+    sa.Column("sensors", Json, nullable=False),
+    _text("origin"),
+    _text("list_key"),
+    _time("started_at", nullable=True),
+    sa.Column("exposure_time", sa.Double, nullable=True),
+    _time("read_out_at", nullable=True),
+    _time("due_at", nullable=True),
+    _number("revision"),
+    _text("fingerprint"),
+    _time("said_at", nullable=True),
+    sa.Column("entry", Json, nullable=False),
+    sa.UniqueConstraint("obs_id", "instrument"),
+    sa.Index("ix_exposures_night", "camera", "day_obs", "seq_num"),
+    sa.Index(
+        "ix_exposures_due",
+        "due_at",
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+"""What was said of exposures as wholes, and what was made of those of several detectors: ``entry`` is their line in the
+night table, empty while there is none. Where their detectors stand is in `rows`."""
