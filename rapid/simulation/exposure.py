@@ -123,7 +123,7 @@ def warm_up(camera: Camera) -> None:
     """Compile, or load, all that `render` needs to be fast, on images of no size."""
     tiny = np.zeros((16, 16), dtype=np.float32)
     here, light = np.array([8.0]), np.array([1.0e6])
-    for psf in (Psf(3.0, 3.0), Psf(3.0, 3.0, donut=6.0), Psf(3.0, 3.0, integrated=True)):
+    for psf in (Psf(3.0, 3.0), Psf(3.0, 3.0, donut=6.0)):
         draw_stars(tiny, here, here, light, psf)
     disperser = Disperser.named("holo4_003")
     if disperser is not None:

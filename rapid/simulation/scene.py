@@ -111,7 +111,6 @@ def psf_of(observation: Observation, detector: Detector) -> Psf:
         e2,
         donut=abs(observation.defocus + detector.height_offset * used.donut_per_mm),
         obscuration=used.obscuration,
-        integrated=optics is not None,
     )
 
 

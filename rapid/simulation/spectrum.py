@@ -38,6 +38,8 @@ _WIDEST = 12.0  # Moffat radii to either side out to which a trace is drawn
 _EDGE = 6.0  # nm, softness of the edges of a filter
 _SECOND_RADIATION = 1.4388e7  # nm K
 _STEP = 0.25  # pixels along the dispersion
+_PIXEL = np.array([0.5, 1.0, 1.0, 1.0, 0.5])  # what falls on a row, in such steps
+_NODE = 0.5 / np.sqrt(3.0)  # distance from the middle of a pixel of the two places that stand for all of it
 _RANGE = (300.0, 1100.0)  # nm that the CCD sees
 
 
@@ -108,7 +110,7 @@ def draw_spectra(
 
 
 def _along(order: int, colour: float, *, psf: Psf, disperser: Disperser, passband: Passband) -> tuple[Values, Values]:
-    """Return offsets from the zeroth order [pixel] and the fraction of an order's light per pixel there, blurred by the PSF."""
+    """Return offsets from the zeroth order [pixel] and the fraction of an order's light in a row there, blurred by the PSF."""
     ends = disperser.offset(np.array(_RANGE), order)
     sharp = np.arange(ends[0], ends[1], _STEP)
     wavelength = disperser.wavelength(sharp, order)
@@ -117,8 +119,9 @@ def _along(order: int, colour: float, *, psf: Psf, disperser: Disperser, passban
     half = int(_WIDEST * width / _STEP)
     steps = np.arange(-half, half + 1) * _STEP
     kernel = (1.0 + (steps / width) ** 2) ** -(psf.beta - 0.5)
-    blurred = fftconvolve(density, kernel, mode="full")
-    offsets = sharp[0] + _STEP * (np.arange(len(blurred)) - half)
+    on_pixels = fftconvolve(kernel, _PIXEL, mode="full")
+    blurred = fftconvolve(density, on_pixels, mode="full")
+    offsets = sharp[0] + _STEP * (np.arange(len(blurred)) - half - len(_PIXEL) // 2)
     return offsets, np.clip(blurred, 0.0, None) / (blurred.sum() * _STEP)
 
 
@@ -152,5 +155,6 @@ def _add_trace(  # noqa: PLR0917 - compiled functions take no keywords
         if profile[j] > 0.0:
             centre = x0 + slope * (j - y0)
             for i in range(max(int(centre - reach), 0), min(int(centre + reach) + 2, nx)):
-                r = (i - centre) / width
-                image[j, i] += np.float32(profile[j] * norm * (1.0 + r * r) ** -exponent)
+                left, right = (i - _NODE - centre) / width, (i + _NODE - centre) / width
+                mean = 0.5 * ((1.0 + left * left) ** -exponent + (1.0 + right * right) ** -exponent)
+                image[j, i] += np.float32(profile[j] * norm * mean)

@@ -1,4 +1,4 @@
-"""Drawing stars: a Moffat disc, or that of a pupil out of focus."""
+"""Drawing stars as pixels see them: a Moffat disc, or that of a pupil out of focus, integrated over each pixel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import convolve1d
 
 from rapid.processing.jit import compiled
 
@@ -20,15 +21,13 @@ _FAINTEST = 0.02  # electron a pixel: a disc is drawn out to where it falls belo
 _SMALLEST, _LARGEST = 12, 900  # pixels, limits of the radius out to which a disc is drawn
 _OUT_OF_FOCUS = 2.0  # pixels of donut below which it does not show
 _OVERSAMPLING = 2
-_FAINTEST_INTEGRATED = 0.1  # likewise, where the sky gives hundreds of electrons a pixel
-_CORE = (
-    2.0  # Moffat radii out to which the light is integrated over each pixel; beyond, the value at its centre will do
-)
+_CORE = 2.0  # Moffat radii within which the value at the centre of a pixel is not good enough for all of it
+_NARROW = 4.0  # pixels of FWHM below which three nodes a side are needed for that, not two
 
 
 @dataclass(frozen=True, slots=True)
 class Psf:
-    """The image of a point.
+    """The image of a point, before it falls on pixels.
 
     Attributes
     ----------
@@ -42,9 +41,6 @@ class Psf:
         Diameter of the defocused pupil [pixel].
     obscuration
         Diameter of the central obscuration of the pupil, relative.
-    integrated
-        Whether the pixels integrate the light that falls on them, which widens a narrow disc. Without it the disc is
-        sampled at the centres of the pixels, which for 10 pixels of FWHM is the same.
     """
 
     fwhm: float
@@ -53,7 +49,6 @@ class Psf:
     e2: float = 0.0
     donut: float = 0.0
     obscuration: float = 0.42
-    integrated: bool = False
 
     @property
     def scale(self) -> float:
@@ -62,7 +57,7 @@ class Psf:
 
     @property
     def peak(self) -> float:
-        """Fraction of the flux in the central pixel."""
+        """Fraction of the flux per pixel where it is densest."""
         if self.donut < _OUT_OF_FOCUS:
             return float((self.beta - 1.0) / (np.pi * self.scale**2))
         return float(_defocused(self).max() * _OVERSAMPLING**2)
@@ -98,7 +93,7 @@ class Shapes:
 
 
 def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf, *, shapes: Shapes | None = None) -> None:
-    """Add stars to an image [electron], shape (ny, nx).
+    """Add stars to an image [electron], shape (ny, nx): every pixel gets the light that falls on all of it.
 
     Parameters
     ----------
@@ -110,16 +105,12 @@ def draw_stars(image: Image, x: Values, y: Values, flux: Values, psf: Psf, *, sh
         Of each star in focus; None when all are as the PSF says. Stars out of focus are all the same.
     """
     if not psf.focused:
-        _draw_kernel(image, x, y, flux, _defocused(psf), _OVERSAMPLING)
+        _draw_kernel(image, x, y, flux, _on_pixels(psf), _OVERSAMPLING)
         return
     scale, norm, axes = _profiles(psf, shapes, len(x))
-    faintest = _FAINTEST_INTEGRATED if psf.integrated else _FAINTEST
-    radii = np.clip(_reach(flux * norm, scale, psf.beta, faintest), _SMALLEST, _LARGEST)
-    if psf.integrated:
-        nodes, weights = np.polynomial.legendre.leggauss(3 if psf.fwhm < 4.0 else 2)
-        _draw_integrated(image, x, y, flux * norm, radii, axes, psf.beta, 0.5 * nodes, 0.5 * weights)
-    else:
-        _draw_moffat(image, x, y, flux * norm, radii, axes, psf.beta)
+    radii = np.clip(_reach(flux * norm, scale, psf.beta), _SMALLEST, _LARGEST)
+    nodes, weights = np.polynomial.legendre.leggauss(3 if psf.fwhm < _NARROW else 2)
+    _draw_moffat(image, x, y, flux * norm, radii, axes, psf.beta, 0.5 * nodes, 0.5 * weights)
 
 
 Triple = tuple[Values, Values, Values]
@@ -137,9 +128,9 @@ def _profiles(psf: Psf, shapes: Shapes | None, n: int) -> tuple[Values, Values, 
     return scale, (psf.beta - 1.0) / (np.pi * scale**2), axes
 
 
-def _reach(peaks: Values, scale: Values, beta: float, faintest: float) -> Values:
+def _reach(peaks: Values, scale: Values, beta: float) -> Values:
     """Radius [pixel] at which the disc of a star falls to the faintest light that is drawn."""
-    ratio = np.maximum(peaks / faintest, 1.0)
+    ratio = np.maximum(peaks / _FAINTEST, 1.0)
     return np.asarray(scale * np.sqrt(ratio ** (1.0 / beta) - 1.0) + 1.0)
 
 
@@ -151,22 +142,6 @@ def _inverse_shape(psf: Psf) -> tuple[float, float, float]:
 
 @compiled
 def _draw_moffat(  # noqa: PLR0917 - compiled functions take no keywords
-    image: Image, xs: Values, ys: Values, peaks: Values, radii: Values, shapes: Triple, beta: float
-) -> None:
-    ny, nx = image.shape
-    for star in range(len(xs)):
-        x, y, peak, radius = xs[star], ys[star], peaks[star], radii[star]
-        a, b, c = shapes[0][star], shapes[1][star], shapes[2][star]
-        for j in range(max(int(y - radius), 0), min(int(y + radius) + 2, ny)):
-            dy = j - y
-            for i in range(max(int(x - radius), 0), min(int(x + radius) + 2, nx)):
-                dx = i - x
-                r2 = a * dx * dx + b * dx * dy + c * dy * dy
-                image[j, i] += np.float32(peak * (1.0 + r2) ** -beta)
-
-
-@compiled
-def _draw_integrated(  # noqa: PLR0917 - as above
     image: Image,
     xs: Values,
     ys: Values,
@@ -225,6 +200,17 @@ def _defocused(psf: Psf) -> Image:
     blurred = fft.irfft2(fft.rfft2(moffat, (size, size)) * fft.rfft2(pupil, (size, size)), (size, size))
     kernel = np.clip(blurred[half : half + len(axis), half : half + len(axis)], 0.0, None)
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _on_pixels(psf: Psf) -> Image:
+    """Integrate the image of a point out of focus over a pixel about each of its samples, linear between them."""
+    nodes = np.full(_OVERSAMPLING + 1, 1.0 / _OVERSAMPLING)
+    nodes[[0, -1]] *= 0.5
+    kernel = _defocused(psf)
+    for axis in (0, 1):
+        kernel = convolve1d(kernel, nodes, axis=axis, mode="constant")
+    return np.asarray(kernel, dtype=np.float32)
 
 
 @compiled

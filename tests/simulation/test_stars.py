@@ -14,7 +14,7 @@ from rapid.simulation.cosmic_rays import draw_cosmic_rays
 from rapid.simulation.passbands import PASSBANDS
 from rapid.simulation.saturation import bloom
 from rapid.simulation.spectrum import LINES, Disperser, draw_spectra
-from rapid.simulation.stars import Psf, draw_stars
+from rapid.simulation.stars import Psf, _defocused, draw_stars
 
 
 def drawn(psf: Psf, x: float, y: float, flux: float, size: int = 401) -> np.ndarray:
@@ -31,6 +31,12 @@ def moments(image: np.ndarray, x: float, y: float, radius: float) -> tuple[float
     return tuple(float((weight * m).sum() / total) for m in (dx, dy, dx * dx, dy * dy, dx * dy))  # type: ignore[return-value]
 
 
+def over_a_pixel(psf: Psf, radius: float) -> float:
+    """Mean of a round profile of amplitude 1 over a pixel beside its centre."""
+    v, u = (np.mgrid[:21, :21] + 0.5) / 21 - 0.5
+    return float(np.mean((1 + ((u + radius) ** 2 + v**2) / psf.scale**2) ** -psf.beta))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.floats(195, 205), st.floats(195, 205), st.floats(5, 15), st.floats(2.8, 5.0))
 def test_a_star_has_its_flux_place_and_width(x: float, y: float, fwhm: float, beta: float) -> None:
@@ -44,11 +50,13 @@ def test_a_star_has_its_flux_place_and_width(x: float, y: float, fwhm: float, be
     j, i = np.indices(image.shape)
     columns = [x, x - fwhm / 2, x + fwhm / 2]
     centre, left, right = map_coordinates(image, [[y, y, y], columns], order=5)
-    assert (left, right) == pytest.approx((centre / 2, centre / 2), rel=0.005)
+    at_half = over_a_pixel(psf, fwhm / 2) / over_a_pixel(psf, 0.0)
+    assert at_half == pytest.approx(0.5, abs=0.25 / fwhm)
+    assert (left / centre, right / centre) == pytest.approx((at_half, at_half), rel=0.002)
     # Encircled energy, Trujillo et al. (2001): 1 - (1 + r^2/alpha^2)^(1 - beta).
     inside = image[np.hypot(i - x, j - y) < 20].sum() / flux
     assert inside == pytest.approx(1 - (1 + (20 / psf.scale) ** 2) ** (1 - beta), abs=0.005)
-    assert centre == pytest.approx(flux * psf.peak, rel=0.01)
+    assert centre == pytest.approx(flux * psf.peak * over_a_pixel(psf, 0.0), rel=0.002)
 
 
 @pytest.mark.parametrize(("e1", "e2"), [(0.1, 0.0), (0.0, -0.15), (-0.2, 0.1)])
@@ -79,6 +87,18 @@ def test_a_defocused_star_keeps_its_flux_and_place(donut: float, place: tuple[fl
     assert image.sum() == pytest.approx(1e6, rel=0.01)
     dx, dy, *_ = moments(image, *place, 100.0)
     assert (dx, dy) == pytest.approx((0.0, 0.0), abs=0.02)
+
+
+def test_the_pixels_of_a_defocused_star_integrate_its_light() -> None:
+    """A pixel adds 1/12 to each second moment; reading between samples half a pixel apart up to as much again."""
+    psf = Psf(8.0, 3.5, donut=24.0)
+    light = _defocused(psf)
+    v, u = (np.indices(light.shape) - light.shape[0] // 2) / 2
+    image = drawn(psf, 200.0, 200.0, 1e6)
+    j, i = np.indices(image.shape) - 200.0
+    for along, drawn_along in ((u, i), (v, j)):
+        added = (image * drawn_along**2).sum() / image.sum() - (light * along**2).sum() / light.sum()
+        assert 0.9 / 12 < added < 2.1 / 12
 
 
 def test_defocus_widens_and_then_makes_a_ring() -> None:

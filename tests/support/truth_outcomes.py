@@ -16,12 +16,6 @@ __all__ = ["Difference", "Outcome", "Stars", "compared", "pulls", "table"]
 
 Values = NDArray[np.float64]
 
-_PIXEL = 8 * math.log(2) / 12
-"""What a pixel adds to the square of a FWHM [square pixel]."""
-
-_SAMPLED = frozenset({"LATISS"})
-"""Cameras whose simulated stars are values at the centres of pixels: these are broader than the light by less than a pixel."""
-
 _BETWEEN = np.linspace(0.1, 0.9, 9)
 _FAR = 5.0
 """Distance in FWHM beyond which a neighbour does not hide a star, whatever its light."""
@@ -83,7 +77,7 @@ def compared(conditions: Conditions) -> Outcome:
     assert comparison is not None
     found, photometry = comparison.astrometry, comparison.photometry
     zero_point = photometry.zero_point if photometry else None
-    width = _width_of_the_light(seen)
+    width = float(sky["fwhm_px"])
     east, north = sky["pointing_error_arcsec"]
     return Outcome(
         conditions=conditions,
@@ -124,12 +118,6 @@ def table(outcomes: Iterable[Outcome]) -> str:
 
 _COLUMNS = ("seeing", "e1", "e2", "sky", "noise", "east", "north", "zero pt", "scatter")
 _NOTHING = Difference(math.nan, math.nan)
-
-
-def _width_of_the_light(seen: Seen) -> float:
-    """FWHM [pixel] of the light that would look like the stars drawn."""
-    drawn = float(seen.truth["sky"]["fwhm_px"])
-    return math.sqrt(drawn**2 - _PIXEL) if seen.conditions.camera in _SAMPLED else drawn
 
 
 def _stars(seen: Seen) -> Stars:
