@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from rapid.processing.jit import compiled
 from rapid.processing.statistics import half_sample_mode
 
 __all__ = ["select_stars"]
@@ -28,6 +28,9 @@ _MARGIN: Final = 5.0
 
 _FAINT_NEIGHBOUR: Final = 0.02
 """A neighbour with less than this part of the star's flux does not count."""
+
+_FURTHEST: Final = 100.0
+"""Distance [pixel] beyond which nothing counts as a neighbour."""
 
 
 def select_stars(
@@ -90,9 +93,29 @@ def _inside(
 def _isolated(
     x: NDArray[np.float64], y: NDArray[np.float64], flux: NDArray[np.float64], reach: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    tree = cKDTree(np.column_stack([x, y]))
-    alone = np.ones(len(x), bool)
-    limit = np.minimum(reach, 100.0)
-    for i, near in enumerate(tree.query_ball_point(np.column_stack([x, y]), limit)):
-        alone[i] = all(j == i or flux[j] < _FAINT_NEIGHBOUR * flux[i] for j in near)
+    """Tell which sources have no neighbour that counts within their reach [pixel]."""
+    order = np.argsort(y, kind="stable")
+    alone = np.empty(len(x), np.bool_)
+    limit = np.minimum(reach, _FURTHEST)
+    alone[order] = _alone(x[order], y[order], flux[order], limit[order])
+    return alone
+
+
+@compiled
+def _alone(
+    x: NDArray[np.float64], y: NDArray[np.float64], flux: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Do so for sources from the lowest up: only those in the rows around a source can be near it."""
+    alone = np.ones(x.size, np.bool_)
+    furthest, first = reach.max() if reach.size else 0.0, 0
+    for i in range(x.size):
+        while y[first] < y[i] - furthest:
+            first += 1
+        for j in range(first, x.size):
+            if y[j] > y[i] + reach[i]:
+                break
+            near = (x[j] - x[i]) ** 2 + (y[j] - y[i]) ** 2 <= reach[i] ** 2
+            if near and j != i and not flux[j] < _FAINT_NEIGHBOUR * flux[i]:
+                alone[i] = False
+                break
     return alone

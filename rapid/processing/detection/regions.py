@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.processing.detection.samples import Samples, root, samples_above
 from rapid.processing.detection.squares import Squares
 from rapid.processing.jit import compiled
 
-__all__ = ["Regions", "count_above", "regions_above"]
+__all__ = ["Regions", "regions_above"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,14 @@ class Regions:
         return len(self.x)
 
 
-def count_above(filtered: NDArray[np.float32], hidden: NDArray[np.bool_], limit: float) -> int:
-    """Count the samples above a limit that are not hidden."""
-    return int(_count(filtered, hidden, np.float32(limit)))
+_Needed = tuple[float, float, float]
+"""What a peak must stand out of a saddle: squared in the sky, as a part of the saddle, and squared for each electron of it."""
 
 
 def regions_above(
     squares: Squares,
     filtered: NDArray[np.float32],
-    sharp: NDArray[np.float32],
+    sharp: NDArray[np.float32] | None = None,
     *,
     limit: float,
     stands_out: float,
@@ -80,11 +80,14 @@ def regions_above(
 ) -> Regions:
     """Find the regions of filtered light above a limit, and cut them at the saddles of the sharper light.
 
+    Regions come in the order of their sharpest light.
+
     Parameters
     ----------
-    squares, filtered, sharp
-        The light, the same filtered for the search, and less filtered or not at all for the cuts; hidden squares belong to
-        no region.
+    squares, filtered
+        The light, and the same filtered for the search; hidden squares belong to no region.
+    sharp
+        Half kernel of the filter of the sharper light; that of the search is taken without one.
     limit
         Of the filtered light [electron].
     stands_out
@@ -94,19 +97,30 @@ def regions_above(
     photon_factor
         What an electron of light at the saddle adds to the square of `stands_out`: its photons are noise too.
     """
-    places = np.empty(count_above(filtered, squares.hidden, limit), np.int64)
-    _gather(filtered, squares.hidden, np.float32(limit), places)
-    order = places[np.argsort(-sharp.reshape(-1)[places], kind="stable")]
-    labels = np.zeros(filtered.shape, np.int32)
-    owner, blended = np.empty(order.size + 1, np.int64), np.zeros(order.size + 1, np.bool_)
-    n = _grow(filtered, squares.full, order, labels, (stands_out * stands_out, contrast, photon_factor), owner, blended)
-    owner, blended = owner[1 : n + 1] - 1, blended[1 : n + 1]
-    remains = owner == np.arange(n)
-    number = (np.cumsum(remains) - 1)[owner]
-    sums, box = np.zeros((int(remains.sum()), 11)), np.zeros((int(remains.sum()), 4), np.int64)
-    flags = np.zeros((len(sums), 2), np.bool_)
-    _add_up(squares.light, squares.hidden, squares.full, filtered, order, labels, number, sums, box, flags)
+    samples = samples_above(squares, filtered, sharp, limit)
+    label, owner, blended, begins = _grown(samples, (stands_out * stands_out, contrast, photon_factor))
+    remains = np.flatnonzero(owner == np.arange(owner.size))
+    remains = remains[np.lexsort((begins[remains], -samples.sharp[begins[remains]]))]
+    number = np.zeros(owner.size, np.int64)
+    number[remains] = np.arange(remains.size)
+    sums, box = np.zeros((remains.size, 11)), np.zeros((remains.size, 4), np.int64)
+    flags = np.zeros((remains.size, 2), np.bool_)
+    _add_up(samples.order, samples.place, samples.filtered, samples.light, samples.full, samples.cut, samples.pitch,
+            label, number[owner], sums, box, flags)  # fmt: skip
     return _measured(sums, box, flags, blended[remains])
+
+
+def _grown(
+    samples: Samples, needed: _Needed
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return the region each sample began in; and for each of these who has it now, if it is cut, and its first sample."""
+    size = len(samples.place)
+    label, near = np.zeros(size, np.int32), np.empty(8, np.int64)
+    owner, island, begins = (np.empty(size, np.int64) for _ in range(3))
+    peaks, blended = np.empty(size), np.zeros(size, np.bool_)
+    n = _grow(samples.order, samples.place, samples.filtered, samples.full, samples.below, samples.above, samples.pitch,
+              needed, near, label, owner, island, peaks, blended, begins)  # fmt: skip
+    return label, owner[:n], blended[:n], begins[:n]
 
 
 def _measured(
@@ -133,72 +147,77 @@ def _measured(
 
 
 @compiled
-def _count(filtered: NDArray[np.float32], hidden: NDArray[np.bool_], limit: np.float32) -> int:
-    n = 0
-    for y in range(filtered.shape[0]):
-        for x in range(filtered.shape[1]):
-            if filtered[y, x] > limit and not hidden[y, x]:
-                n += 1
-    return n
-
-
-@compiled
-def _gather(
-    filtered: NDArray[np.float32], hidden: NDArray[np.bool_], limit: np.float32, places: NDArray[np.int64]
-) -> None:
-    n = 0
-    for y in range(filtered.shape[0]):
-        for x in range(filtered.shape[1]):
-            if filtered[y, x] > limit and not hidden[y, x]:
-                places[n] = y * filtered.shape[1] + x
-                n += 1
-
-
-@compiled
 def _grow(  # noqa: PLR0917 - compiled functions take their arguments by position
-    sharp: NDArray[np.float32],
+    order: NDArray[np.int32],
+    place: NDArray[np.int32],
+    filtered: NDArray[np.float32],
     full: NDArray[np.bool_],
-    order: NDArray[np.int64],
-    labels: NDArray[np.int32],
-    needed: tuple[float, float, float],
+    below: NDArray[np.int32],
+    above: NDArray[np.int32],
+    pitch: int,
+    needed: _Needed,
+    near: NDArray[np.int64],
+    label: NDArray[np.int32],
     owner: NDArray[np.int64],
+    island: NDArray[np.int64],
+    peaks: NDArray[np.float64],
     blended: NDArray[np.bool_],
+    begins: NDArray[np.int64],
 ) -> int:
-    """Label the samples from the brightest down; return how many regions ever began.
+    """Label the samples, from 1, in their order; return how many regions ever began.
 
     `owner` tells which region took each one in, itself when none did, in the end without a chain. Regions that touch are
-    islands: `island` leads to the region with the highest peak of all that are joined.
+    joined: `island` leads to the one with the highest peak of all.
     """
-    ny, nx = sharp.shape
-    island = np.empty_like(owner)
-    peaks = np.empty(owner.size)
     n = 0
-    for place in order:
-        y, x = place // nx, place % nx
-        best = _brightest_neighbour(sharp, labels, y, x)
-        if best == 0:
+    for i in order:
+        found = _labelled_neighbours(place, below, above, pitch, label, i, near)
+        if found == 0:
+            owner[n], island[n], peaks[n], begins[n] = n, n, filtered[i], i
             n += 1
-            labels[y, x], owner[n], island[n], peaks[n] = n, n, n, sharp[y, x]
+            label[i] = n
             continue
-        labels[y, x] = best
-        for v in range(max(0, y - 1), min(ny, y + 2)):
-            for u in range(max(0, x - 1), min(nx, x + 2)):
-                if labels[v, u] > 0:
-                    _meet(labels[v, u], best, sharp[y, x], full[y, x], needed, owner, island, peaks, blended)
-    for region in range(1, n + 1):
-        owner[region] = _root(owner, region)
+        best = near[0]
+        for k in near[1:found]:
+            best = k if filtered[k] > filtered[best] else best
+        label[i] = label[best]
+        for k in near[:found]:
+            if label[k] != label[i]:
+                _meet(label[k] - 1, label[i] - 1, filtered[i], full[i], needed, owner, island, peaks, blended)
+    for region in range(n):
+        owner[region] = root(owner, region)
     return n
 
 
 @compiled
-def _brightest_neighbour(sharp: NDArray[np.float32], labels: NDArray[np.int32], y: int, x: int) -> int:
-    """Label of the brightest neighbour that has one, 0 for none."""
-    best, brightest = 0, np.float32(-np.inf)
-    for v in range(max(0, y - 1), min(sharp.shape[0], y + 2)):
-        for u in range(max(0, x - 1), min(sharp.shape[1], x + 2)):
-            if labels[v, u] > 0 and sharp[v, u] > brightest:
-                best, brightest = labels[v, u], sharp[v, u]
-    return best
+def _labelled_neighbours(  # noqa: PLR0917 - as above
+    place: NDArray[np.int32],
+    below: NDArray[np.int32],
+    above: NDArray[np.int32],
+    pitch: int,
+    label: NDArray[np.int32],
+    i: int,
+    near: NDArray[np.int64],
+) -> int:
+    """List the neighbours that have a label, as they lie in the image; return how many there are."""
+    n, here = 0, place[i]
+    k = int(below[i])
+    while k < i and place[k] <= here - pitch + 1:
+        if label[k]:
+            near[n] = k
+            n += 1
+        k += 1
+    for k in (i - 1, i + 1):
+        if 0 <= k < place.size and abs(place[k] - here) == 1 and label[k]:
+            near[n] = k
+            n += 1
+    k = int(above[i])
+    while k < place.size and place[k] <= here + pitch + 1:
+        if label[k]:
+            near[n] = k
+            n += 1
+        k += 1
+    return n
 
 
 @compiled
@@ -207,14 +226,14 @@ def _meet(  # noqa: PLR0917 - as above
     other: int,
     saddle: float,
     full: bool,
-    needed: tuple[float, float, float],
+    needed: _Needed,
     owner: NDArray[np.int64],
     island: NDArray[np.int64],
     peaks: NDArray[np.float64],
     blended: NDArray[np.bool_],
 ) -> None:
     """Join the islands of two regions at a saddle; the lower peak is taken in unless it stands out of it."""
-    high, low = _root(island, one), _root(island, other)
+    high, low = root(island, one), root(island, other)
     if high == low:
         return
     touching = one
@@ -224,44 +243,36 @@ def _meet(  # noqa: PLR0917 - as above
     squared, contrast, photons = needed
     least = max(math.sqrt(squared + photons * max(saddle, 0.0)), contrast * saddle)
     if full or peaks[low] - saddle < least:
-        owner[low] = _root(owner, touching)
+        owner[low] = root(owner, touching)
     else:
-        blended[low] = blended[_root(owner, touching)] = True
-
-
-@compiled
-def _root(parents: NDArray[np.int64], item: int) -> int:
-    """Follow the chain to its end, halving it on the way."""
-    while parents[item] != item:
-        parents[item] = parents[parents[item]]
-        item = parents[item]
-    return item
+        blended[low] = blended[root(owner, touching)] = True
 
 
 @compiled
 def _add_up(  # noqa: PLR0917 - as above
-    light: NDArray[np.float32],
-    hidden: NDArray[np.bool_],
-    full: NDArray[np.bool_],
+    order: NDArray[np.int32],
+    place: NDArray[np.int32],
     filtered: NDArray[np.float32],
-    order: NDArray[np.int64],
-    labels: NDArray[np.int32],
+    light: NDArray[np.float32],
+    full: NDArray[np.bool_],
+    cut: NDArray[np.bool_],
+    pitch: int,
+    label: NDArray[np.int32],
     number: NDArray[np.int64],
     sums: NDArray[np.float64],
     box: NDArray[np.int64],
     flags: NDArray[np.bool_],
 ) -> None:
     """Sum up each region about its peak: x, y, peak; flux, area; filtered light times 1, u, v, uu, vv, uv."""
-    nx = light.shape[1]
-    for place in order:
-        y, x = place // nx, place % nx
-        region = number[labels[y, x] - 1]
+    for i in order:
+        y, x = place[i] // pitch, place[i] % pitch
+        region = number[label[i] - 1]
         row, bounds = sums[region], box[region]
         if row[4] == 0.0:
-            row[0], row[1], row[2] = x, y, filtered[y, x]
+            row[0], row[1], row[2] = x, y, filtered[i]
             bounds[0], bounds[1], bounds[2], bounds[3] = x, x, y, y
-        u, v, value = x - row[0], y - row[1], filtered[y, x]
-        row[3] += light[y, x]
+        u, v, value = x - row[0], y - row[1], filtered[i]
+        row[3] += light[i]
         row[4] += 1.0
         row[5] += value
         row[6] += value * u
@@ -271,18 +282,5 @@ def _add_up(  # noqa: PLR0917 - as above
         row[10] += value * u * v
         bounds[0], bounds[1] = min(bounds[0], x), max(bounds[1], x)
         bounds[2], bounds[3] = min(bounds[2], y), max(bounds[3], y)
-        flags[region, 0] |= full[y, x]
-        flags[region, 1] |= _at_the_edge_of_sight(hidden, y, x)
-
-
-@compiled
-def _at_the_edge_of_sight(hidden: NDArray[np.bool_], y: int, x: int) -> bool:
-    """Tell whether a sample is at the edge or beside a hidden one."""
-    ny, nx = hidden.shape
-    if y == 0 or x == 0 or y == ny - 1 or x == nx - 1:
-        return True
-    for v in range(y - 1, y + 2):
-        for u in range(x - 1, x + 2):
-            if hidden[v, u]:
-                return True
-    return False
+        flags[region, 0] |= full[i]
+        flags[region, 1] |= cut[i]

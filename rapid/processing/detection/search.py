@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from rapid.processing.background import sky_at
 from rapid.processing.detection.between import Between, sky_between
 from rapid.processing.detection.matched import gaussian_kernel, matched_filter, noise_factor
-from rapid.processing.detection.regions import Regions, count_above, regions_above
+from rapid.processing.detection.regions import Regions, regions_above
+from rapid.processing.detection.samples import count_above
 from rapid.processing.detection.squares import sky_free_squares
 from rapid.processing.frame import Background, Mask
 from rapid.processing.moments import measure_moments
@@ -133,10 +134,8 @@ class _Search:
         self.squares = sky_free_squares(image, mask, background.mesh, side, hide=_HIDE, saturated=_FULL)
         self._filtered = matched_filter(self.squares.light, kernel)
         self._sigma = background.noise * side * noise_factor(kernel)
-        if sharp is not None:
-            kernel = gaussian_kernel(sharp / side)
-        self._sharp = self._filtered if sharp is None else matched_filter(self.squares.light, kernel)
-        self._sharp_factor = noise_factor(kernel)
+        self._sharp = None if sharp is None else gaussian_kernel(sharp / side)
+        self._sharp_factor = noise_factor(kernel if self._sharp is None else self._sharp)
         self._sharp_sigma = background.noise * side * self._sharp_factor
 
     def raise_noise(self, between: Between) -> None:

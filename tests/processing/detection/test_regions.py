@@ -21,9 +21,7 @@ def squares_of(light: np.ndarray, hidden: np.ndarray | None = None, full: np.nda
 
 def cut(light: np.ndarray, *, stands_out: float = 1.0, contrast: float = 0.0, **planes: np.ndarray) -> Regions:
     squares = squares_of(light, **planes)
-    return regions_above(
-        squares, squares.light, squares.light, limit=5.0, stands_out=stands_out, contrast=contrast, photon_factor=0.0
-    )
+    return regions_above(squares, squares.light, limit=5.0, stands_out=stands_out, contrast=contrast, photon_factor=0.0)
 
 
 def blob(x: float, y: float, height: float, sigma: float = 3.0) -> np.ndarray:
@@ -109,7 +107,7 @@ def test_turning_and_scaling_change_nothing_else(seed: int, turn: str, factor: f
 def scaled(light: np.ndarray, factor: float) -> Regions:
     squares = squares_of(light * factor)
     return regions_above(
-        squares, squares.light, squares.light, limit=5 * factor, stands_out=4 * factor, contrast=0.0, photon_factor=0.0
+        squares, squares.light, limit=5 * factor, stands_out=4 * factor, contrast=0.0, photon_factor=0.0
     )
 
 
