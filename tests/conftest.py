@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a browser and an S3 take seconds to import; few tests use t
     from playwright.async_api import Browser, Page
 
     from tests.support.kafka import KafkaServer
+    from tests.support.mosquitto import Mosquitto
     from tests.support.postgres import PostgresServer
     from tests.support.s3 import S3Server
 
@@ -137,6 +138,26 @@ def secure_kafka(kafka_jars: Path) -> Iterator[KafkaServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def mosquitto_program() -> Path:
+    """Return the MQTT broker that is installed."""
+    from tests.support.mosquitto import find_mosquitto
+
+    found = find_mosquitto()
+    if found is None:
+        pytest.skip("no mosquitto on this machine; tools/install-system-parts installs it")
+    return found
+
+
+@pytest.fixture(scope="session")
+def mosquitto(mosquitto_program: Path) -> Iterator[Mosquitto]:
+    """Run an MQTT broker for the session; `tests.support.mosquitto.new_root` makes a test its own topics."""
+    from tests.support.mosquitto import mosquitto_server
+
+    with mosquitto_server(mosquitto_program) as server:
+        yield server
+
+
 # --- no task is left behind --------------------------------------------------------------------------------------
 
 
@@ -159,6 +180,14 @@ async def _tasks_end_with_the_test() -> AsyncIterator[None]:
         task.cancel()
     if left:
         pytest.fail("asyncio tasks were left behind: " + "; ".join(sorted(map(repr, left))), pytrace=False)
+
+
+# --- what takes long begins first --------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put system tests first: two processes share the files out, and none is to be left with a long one at the end."""
+    items.sort(key=lambda item: "system" not in item.keywords)
 
 
 # --- CI skips nothing --------------------------------------------------------------------------------------------
