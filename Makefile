@@ -63,7 +63,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
-	@$(UV) pip install $(PINNED) --editable '.[dev,kafka,piff,postgres]' >&2
+	@$(UV) pip install $(PINNED) --editable '.[dev,kafka,mqtt,piff,postgres]' >&2
 	@touch $@ $(VENV)/.runtime
 
 $(UV):

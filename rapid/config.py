@@ -25,6 +25,7 @@ from rapid.errors import ConfigError
 __all__ = [
     "ArchiveSettings",
     "KafkaSettings",
+    "MqttSettings",
     "PipelineSettings",
     "Settings",
     "WebSettings",
@@ -177,12 +178,65 @@ class KafkaSettings(_Strict):
         ConfigError
             If its file cannot be read.
         """
-        if self.password_file is None:
-            return None if self.password is None else self.password.get_secret_value()
-        try:
-            return self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"kafka.password_file: {self.password_file} cannot be read: {error}") from error
+        return _read_secret("kafka.password_file", self.password, self.password_file)
+
+
+class MqttSettings(_Strict):
+    """An MQTT broker, where files are announced."""
+
+    server: str | None = Field(None, description="host:port of the broker; none: MQTT is not listened to.")
+    version: Literal["5", "3.1.1"] = Field("5", description="Of the protocol.")
+    root: str | None = Field(None, description="Root of the topics of our contract; our status is told there too.")
+    topics: tuple[str, ...] = Field((), description="Filters of further topics, as of a bridge.")
+    identifier: str = Field(
+        "rapid", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Of our session and status: one for each service."
+    )
+    session: Duration = Field(timedelta(days=7), description="How long the broker keeps what comes while we are away.")
+    receive_maximum: int = Field(1000, ge=1, le=65_535, description="Most messages that are not acknowledged yet.")
+    announced: str | None = Field(
+        None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."
+    )
+    tls: bool = Field(False, description="Speak TLS.")
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = Field(None, description="Holds the password, instead of `password`.")
+    ca_file: Path | None = Field(None, description="Certificates that are trusted; the system's unless given.")
+    certificate_file: Path | None = Field(None, description="Our own certificate, where the broker asks for one.")
+    key_file: Path | None = Field(None, description="Its key, when it is in another file.")
+    batch: int = Field(500, ge=1, le=10_000, description="Most messages that are written down at once.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.server is not None and not _SERVER.match(self.server):
+            raise ValueError(f"server: expected host:port, found {self.server}")
+        if self.server is not None and self.root is None and not self.topics:
+            raise ValueError("a server is given, and neither a root nor topics to read there")
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file are given; one of them is too much")
+        if (self.username is None) != (self.password is None and self.password_file is None):
+            raise ValueError("username, and password or password_file, are given together or not at all")
+        if not self.tls and (self.ca_file or self.certificate_file or self.key_file):
+            raise ValueError("certificates are given and tls is not true: nothing would be encrypted")
+        return self
+
+    def read_password(self) -> str | None:
+        """Return the password, readable.
+
+        Raises
+        ------
+        ConfigError
+            If its file cannot be read.
+        """
+        return _read_secret("mqtt.password_file", self.password, self.password_file)
+
+
+def _read_secret(name: str, given: SecretStr | None, file: Path | None) -> str | None:
+    if file is None:
+        return None if given is None else given.get_secret_value()
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name}: {file} cannot be read: {error}") from error
 
 
 class LogSettings(_Strict):
@@ -215,6 +269,7 @@ class Settings(BaseSettings):
     workers: WorkersSettings = WorkersSettings()
     pipeline: PipelineSettings = PipelineSettings()
     kafka: KafkaSettings = KafkaSettings()
+    mqtt: MqttSettings = MqttSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

@@ -244,7 +244,7 @@ def system_parts(machine: Path, **environment: str) -> subprocess.CompletedProce
 
 
 def test_a_machine_that_has_everything_is_left_alone(machine: Path) -> None:
-    for name in ("chromium-browser", "systemd-analyze", "mvn", "java"):
+    for name in ("chromium-browser", "systemd-analyze", "mosquitto", "mvn", "java"):
         script(machine / "bin" / name, "exit 0")
     script(machine / "bin/apt-get", "exit 99")
     done = system_parts(machine, CI="true")
@@ -252,7 +252,8 @@ def test_a_machine_that_has_everything_is_left_alone(machine: Path) -> None:
 
 
 def test_what_is_missing_is_installed_by_apt(machine: Path) -> None:
-    programs = " ".join(str(machine / "bin" / name) for name in ("chromium", "systemd-analyze", "mvn", "java"))
+    names = ("chromium", "systemd-analyze", "mosquitto", "mvn", "java")
+    programs = " ".join(str(machine / "bin" / name) for name in names)
     script(
         machine / "bin/apt-get",
         f'echo "$@" >> {machine}/apt; [[ $2 == install ]] || exit 0\n'

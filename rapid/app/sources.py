@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from rapid.config import KafkaSettings, Settings
-from rapid.consumers.decoders import ArchivePlace, Decoder
+from rapid.config import KafkaSettings, MqttSettings, Settings
+from rapid.consumers.decoders import ArchivePlace, Decoder, Schemas
 from rapid.consumers.directory import DirectorySource
 from rapid.errors import ConfigError
 from rapid.health import Health
@@ -18,9 +18,10 @@ from rapid.ports import Source
 from rapid.processing.fits import is_complete
 from rapid.stores import canonical_url, open_store
 
-if TYPE_CHECKING:  # both need the extra `kafka`
+if TYPE_CHECKING:  # they need the extras `kafka` and `mqtt`
     from rapid.consumers.decoders.registry import SchemaRegistry
     from rapid.consumers.kafka import Connection
+    from rapid.consumers.mqtt import Subscription
 
 __all__ = ["open_sources"]
 
@@ -32,7 +33,8 @@ SILENCE = timedelta(seconds=60)
 async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list[Source]]:
     """Make the sources that the settings ask for, and let health expect them.
 
-    A directory is watched; Kafka is listened to where servers are given, and only there the archive may be a bucket.
+    A directory is watched; Kafka and MQTT are listened to where servers are given, and only there the archive may be a
+    bucket.
 
     Raises
     ------
@@ -44,25 +46,35 @@ async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list
     if url.startswith("file:") and settings.archive.watch:
         health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
         sources.append(_directory(url, settings, _reporter(health, "source")))
-    elif not settings.kafka.servers:
-        raise ConfigError(_nobody(url))
-    if not settings.kafka.servers:
+    async with AsyncExitStack() as stack:
+        if settings.kafka.servers:
+            health.expect("kafka", deadline=2 * SILENCE)
+            registry = await stack.enter_async_context(_registry(settings.kafka))
+            decoder = _decoder("kafka", settings, settings.kafka.announced, registry)
+            sources.append(_kafka(settings, decoder, _reporter(health, "kafka")))
+        if settings.mqtt.server is not None:
+            health.expect("mqtt", deadline=2 * SILENCE)
+            decoder = _decoder("mqtt", settings, settings.mqtt.announced)
+            sources.append(_mqtt(settings, settings.mqtt.server, decoder, _reporter(health, "mqtt")))
+        if not sources:
+            raise ConfigError(_nobody(url))
         yield sources
-        return
-    health.expect("kafka", deadline=2 * SILENCE)
-    async with _registry(settings.kafka) as registry:
-        place = ArchivePlace.of(settings.kafka.announced or url)
-        archive = open_store(settings.archive.url, settings.archive.plain_options())
-        decoder = Decoder(
-            "kafka", archive=place, schemas=registry, look=archive.head, look_always=url.startswith("file:")
-        )
-        yield [*sources, _kafka(settings, decoder, _reporter(health, "kafka"))]
 
 
 def _nobody(url: str) -> str:
     if url.startswith("file:"):
-        return "archive.watch is false and no kafka.servers are given: nobody would announce anything"
-    return f"archive.url: only a directory can be watched, found {url}; give kafka.servers, or use `rapid replay`"
+        return (
+            "archive.watch is false, and neither kafka.servers nor mqtt.server is given: nobody would announce anything"
+        )
+    return f"archive.url: only a directory can be watched, found {url}; give kafka.servers or mqtt.server, or use `rapid replay`"
+
+
+def _decoder(name: str, settings: Settings, announced: str | None, schemas: Schemas | None = None) -> Decoder:
+    """Make a decoder; an archive in a directory tags contents in another way than whoever announces them."""
+    url = canonical_url(settings.archive.url)
+    archive = open_store(settings.archive.url, settings.archive.plain_options())
+    place = ArchivePlace.of(announced or url)
+    return Decoder(name, archive=place, schemas=schemas, look=archive.head, look_always=url.startswith("file:"))
 
 
 def _reporter(health: Health, name: str) -> Callable[[str], None]:
@@ -140,3 +152,44 @@ async def _registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | Non
         return
     async with SchemaRegistry(chosen.registry) as registry:
         yield registry
+
+
+def _mqtt(settings: Settings, server: str, decoder: Decoder, looked: Callable[[str], None]) -> Source:
+    try:
+        from rapid.consumers.mqtt import Connection, MqttSource  # noqa: PLC0415  # needs the extra `mqtt`
+    except ImportError as error:
+        msg = f"mqtt.server: {error.name} is not installed; install rapid-summit with the extra `mqtt`"
+        raise ConfigError(msg) from error
+    chosen = settings.mqtt
+    connection = Connection(
+        server,
+        chosen.version,
+        chosen.tls,
+        chosen.username,
+        chosen.read_password(),
+        chosen.ca_file,
+        chosen.certificate_file,
+        chosen.key_file,
+    )
+    connection.tls_context()  # a certificate that cannot be read is found out before anything starts
+    return MqttSource(
+        connection,
+        _mqtt_subscription(chosen),
+        decode=decoder.decode,
+        batch_size=chosen.batch,
+        live_window=settings.pipeline.live_window,
+        looked=looked,
+    )
+
+
+def _mqtt_subscription(chosen: MqttSettings) -> Subscription:
+    from rapid.consumers.mqtt import Subscription, contract_filters  # noqa: PLC0415  # needs the extra `mqtt`
+
+    ours = () if chosen.root is None else contract_filters(chosen.root)
+    return Subscription(
+        filters=(*ours, *chosen.topics),
+        identifier=chosen.identifier,
+        status_topic=None if chosen.root is None else f"{chosen.root}/service/{chosen.identifier}/status",
+        session=chosen.session,
+        receive_maximum=chosen.receive_maximum,
+    )

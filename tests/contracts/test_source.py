@@ -1,4 +1,4 @@
-"""What every source promises, asked of a directory, of archives on disk and on S3, of Kafka and of a queue."""
+"""What every source promises, asked of a directory, of archives on disk and on S3, of Kafka, MQTT and of a queue."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ import pytest
 from rapid.consumers.decoders import Decoder
 from rapid.consumers.directory import DirectorySource
 from rapid.consumers.kafka import Connection, KafkaSource, Subscription
+from rapid.consumers.mqtt.connection import Version
 from rapid.consumers.replay import ReplaySource
 from rapid.events import FileArrived, check_key, name_facts
 from rapid.ports import Batch, Source, Store
 from rapid.stores import open_store
 from tests.support.kafka import KafkaServer
+from tests.support.mosquitto import Mosquitto, Told, new_root
 from tests.support.notifications import file_written
 from tests.support.s3 import S3Server
 from tests.support.sources import QueueSource, arrived
@@ -113,13 +115,32 @@ class InKafka:
         await self.server.send(self.topic, values)
 
 
-@pytest.fixture(params=["directory", "replay of a directory", "replay of S3", "kafka", "queue"])
+class InMqtt:
+    ends = False
+
+    def __init__(self, server: Mosquitto, version: Version) -> None:
+        self.server, self.root, self.told = server, new_root(), Told()
+        self.source = server.source(self.root, version=version, batch_size=BATCH, looked=self.told)
+        self.known = False
+
+    async def put(self, *numbers: int) -> None:
+        if not self.known:
+            async with self.source.batches():  # a broker keeps messages for whom it has met
+                await self.told.until("")
+            self.known = True
+        values = [file_written(key_of(number), size=3 * number, at=taken_at(number)) for number in numbers]
+        await self.server.send(f"{self.root}/raw", values)
+
+
+@pytest.fixture(params=["directory", "replay of a directory", "replay of S3", "kafka", "mqtt 5", "mqtt 3.1.1", "queue"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     makers: dict[str, Callable[[], Place]] = {
         "directory": lambda: InDirectory(tmp_path),
         "replay of a directory": lambda: InStore(open_store(str(tmp_path))),
         "replay of S3": lambda: InStore(_bucket(request.getfixturevalue("s3"))),
         "kafka": lambda: InKafka(request.getfixturevalue("kafka")),
+        "mqtt 5": lambda: InMqtt(request.getfixturevalue("mosquitto"), "5"),
+        "mqtt 3.1.1": lambda: InMqtt(request.getfixturevalue("mosquitto"), "3.1.1"),
         "queue": InQueue,
     }
     return makers[request.param]()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from rapid import metrics
-from rapid.consumers.decoders import Decoded, Message
+from rapid.consumers.decoders import Message
 from rapid.consumers.decoders.times import utc_of_milliseconds
+from rapid.consumers.sorting import Said
 from rapid.errors import NotAvailable
-from rapid.events import Event, FileArrived, Ignored, Rejected
 
 if TYPE_CHECKING:
     from rapid.consumers.kafka.source import KafkaSource
@@ -24,23 +24,17 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Unpacked:
+class Unpacked(Said):
     """What the messages of a poll say.
 
     Attributes
     ----------
-    items
-        Files, and what cannot be used.
-    events
-        What else was said.
     ends
         For each partition, the offset after the last message that was decoded.
     not_yet
         For each partition that has one, the offset of the first message that cannot be decoded now.
     """
 
-    items: list[FileArrived | Rejected] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
     not_yet: dict[TopicPartition, int] = field(default_factory=dict)
 
@@ -57,7 +51,7 @@ async def unpack(polled: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, An
                 _log.warning("a message is held back", topic=record.topic, offset=record.offset, why=str(error))
                 unpacked.not_yet[partition] = record.offset
                 break
-            _sort(decoded, unpacked, source)
+            unpacked.add(decoded, source=source.name, live_window=source.live_window)
             unpacked.ends[partition] = record.offset + 1
             newest = max(newest, record.timestamp)
     if newest:
@@ -76,16 +70,3 @@ def message_of(record: ConsumerRecord[Any, Any]) -> Message:
         timestamp=utc_of_milliseconds(record.timestamp),
         headers=tuple(record.headers),
     )
-
-
-def _sort(decoded: Sequence[Decoded], unpacked: Unpacked, source: KafkaSource) -> None:
-    for value in decoded:
-        if isinstance(value, FileArrived):
-            late = value.live and value.seen_at - value.written_at > source.live_window
-            unpacked.items.append(replace(value, live=False) if late else value)
-        elif isinstance(value, Rejected):
-            unpacked.items.append(value)
-        elif isinstance(value, Ignored):
-            metrics.BUS_IGNORED.labels(source=source.name, why=value.why).inc()
-        else:
-            unpacked.events.append(value)
