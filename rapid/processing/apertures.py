@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.processing.frame import Apertures
+from rapid.processing.frame import Apertures, Mask
 from rapid.processing.jit import compiled
 
 __all__ = ["TOPHAT_OUTER", "circle_sums", "curve_of_growth", "measure_apertures"]
@@ -24,13 +24,16 @@ for the LSST's ``base_CompensatedTophatFlux``."""
 _IN_FWHM: Final = (0.5, 0.75, 1.0, 1.5)
 """Radii of the apertures in units of the FWHM; the top hat's is the last."""
 
+_UNUSABLE: Final = np.uint16(Mask.BAD | Mask.NO_DATA | Mask.COSMIC_RAY)
+_FILLED: Final = np.uint16(Mask.INTERPOLATED)
+
 _GROWTH_REACH: Final = 3.0
 _GROWTH_STEPS: Final = 24
 
 
 def measure_apertures(
     image: NDArray[np.float32],
-    unusable: NDArray[np.bool_] | None,
+    mask: NDArray[np.uint16] | None,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     *,
@@ -47,8 +50,8 @@ def measure_apertures(
     ----------
     image
         electron, shape (ny, nx). NaN is not usable.
-    unusable
-        Pixels that must not be summed, same shape; None for none.
+    mask
+        `Mask` bits, same shape; None where nothing is said against any pixel. See `circle_sums`.
     x, y
         Centres [pixel].
     fwhm
@@ -57,7 +60,7 @@ def measure_apertures(
         Level at each source and standard deviation of the sky [electron].
     """
     radii = np.array([*(fwhm * factor for factor in _IN_FWHM), TOPHAT_OUTER * _IN_FWHM[-1] * fwhm])
-    sums = circle_sums(image, unusable, x, y, radii, sky=sky)
+    sums = circle_sums(image, mask, x, y, radii, sky=sky)
     areas = math.pi * radii**2
     variance = areas * noise**2 + np.maximum(sums, 0.0)
     inner, outer, weight = sums[:, -2], sums[:, -1], 1 / (TOPHAT_OUTER**2 - 1)
@@ -75,7 +78,7 @@ def measure_apertures(
 
 def curve_of_growth(
     image: NDArray[np.float32],
-    unusable: NDArray[np.bool_] | None,
+    mask: NDArray[np.uint16] | None,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     *,
@@ -84,12 +87,12 @@ def curve_of_growth(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return radii [pixel] up to three FWHM, and the light of each star inside, shape (stars, radii) [electron]."""
     radii = np.linspace(0, _GROWTH_REACH * fwhm, _GROWTH_STEPS + 1)[1:]
-    return radii, circle_sums(image, unusable, x, y, radii, sky=sky)
+    return radii, circle_sums(image, mask, x, y, radii, sky=sky)
 
 
 def circle_sums(
     image: NDArray[np.float32],
-    unusable: NDArray[np.bool_] | None,
+    mask: NDArray[np.uint16] | None,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     radii: NDArray[np.float64],
@@ -100,12 +103,16 @@ def circle_sums(
 
     Parameters
     ----------
+    mask
+        `Mask` bits. A pixel that is BAD, NO_DATA or of a COSMIC_RAY has no sum, whatever number it holds, unless it was
+        INTERPOLATED: what was put there is as smooth as the light around it, and of the thousands of pixels under a star
+        one is bad so often that no star would be left.
     radii
         Ascending [pixel].
     """
-    hidden = np.zeros((0, 0), np.bool_) if unusable is None else unusable
+    bits = np.zeros((0, 0), np.uint16) if mask is None else mask
     sums = np.zeros((len(x), len(radii)))
-    _sum_all(image, hidden, x, y, np.ascontiguousarray(radii, np.float64), np.asarray(sky, np.float64), sums)
+    _sum_all(image, bits, x, y, np.ascontiguousarray(radii, np.float64), np.asarray(sky, np.float64), sums)
     return sums
 
 
@@ -118,7 +125,7 @@ def _frozen(values: NDArray[np.float64]) -> NDArray[np.float64]:
 @compiled
 def _sum_all(  # noqa: PLR0917 - compiled functions take their arguments by position
     image: NDArray[np.float32],
-    hidden: NDArray[np.bool_],
+    mask: NDArray[np.uint16],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     radii: NDArray[np.float64],
@@ -135,13 +142,13 @@ def _sum_all(  # noqa: PLR0917 - compiled functions take their arguments by posi
         left = math.ceil(x[i] - largest - 0.5)
         _fill_arcs(left - x[i] - 0.5, radii, arcs)
         for j in range(math.ceil(y[i] - largest - 0.5), math.floor(y[i] + largest + 0.5) + 1):
-            _add_row(image, hidden, x[i], y[i], j, sky[i], radii, running, arcs, left, sums[i])
+            _add_row(image, mask, x[i], y[i], j, sky[i], radii, running, arcs, left, sums[i])
 
 
 @compiled
 def _add_row(  # noqa: PLR0917 - as above
     image: NDArray[np.float32],
-    hidden: NDArray[np.bool_],
+    mask: NDArray[np.uint16],
     x: float,
     y: float,
     j: int,
@@ -158,7 +165,7 @@ def _add_row(  # noqa: PLR0917 - as above
     widest = math.sqrt(max(radii[-1] ** 2 - near * near, 0.0))
     first, last = math.ceil(x - widest - 0.5), math.floor(x + widest + 0.5)
     for k in range(last - first + 1):
-        running[k + 1] = running[k] + _light(image, hidden, j, first + k, sky)
+        running[k + 1] = running[k] + _light(image, mask, j, first + k, sky)
     far = abs(v) + 0.5
     for r in range(radii.size):
         radius = radii[r]
@@ -178,13 +185,15 @@ def _add_row(  # noqa: PLR0917 - as above
                 continue
             part = _part_inside(i - x, arcs[r, i - leftmost], arcs[r, i - leftmost + 1], lower, upper, radius)
             if part > 0.0:
-                sums[r] += part * _light(image, hidden, j, i, sky)
+                sums[r] += part * _light(image, mask, j, i, sky)
 
 
 @compiled
-def _light(image: NDArray[np.float32], hidden: NDArray[np.bool_], j: int, i: int, sky: float) -> float:
+def _light(image: NDArray[np.float32], mask: NDArray[np.uint16], j: int, i: int, sky: float) -> float:
     """Light of a pixel above the sky; NaN where there is none."""
-    if j < 0 or i < 0 or j >= image.shape[0] or i >= image.shape[1] or (hidden.size > 0 and hidden[j, i]):
+    if j < 0 or i < 0 or j >= image.shape[0] or i >= image.shape[1]:
+        return np.nan
+    if mask.size > 0 and mask[j, i] & _UNUSABLE and not mask[j, i] & _FILLED:
         return np.nan
     return image[j, i] - sky if np.isfinite(image[j, i]) else np.nan
 

@@ -44,11 +44,17 @@ not that of the seeing: it is 1 % for exponents from 2.5 to 5, and 3 % for a don
 
 def measure_psf(frame: Frame, background: Background, sources: Sources) -> Psf:
     """Measure the point-spread function of a frame; one without stars gives NaN and the reason."""
-    return psf_of(frame.image, background, sources, expected=expectation(frame.info, frame.detector))
+    expected = expectation(frame.info, frame.detector)
+    return psf_of(frame.image, background, sources, mask=frame.mask, expected=expected)
 
 
 def psf_of(
-    image: NDArray[np.float32], background: Background, sources: Sources, *, expected: Expectation | None = None
+    image: NDArray[np.float32],
+    background: Background,
+    sources: Sources,
+    *,
+    mask: NDArray[np.uint16] | None = None,
+    expected: Expectation | None = None,
 ) -> Psf:
     """Measure the point-spread function of an image [electron], shape (ny, nx).
 
@@ -64,6 +70,8 @@ def psf_of(
 
     Parameters
     ----------
+    mask
+        `Mask` bits; the light of a star around which a pixel has no value does not count for the profile.
     expected
         What the header says the stars should look like.
     """
@@ -81,7 +89,7 @@ def psf_of(
     few = slice(MOST_STACKED)
     profile = measure_profile(
         image, x[few], y[few], sky=sky[few], noise=background.noise, ellipse=(e1, e2), fwhm=size,
-        growth=curve_of_growth(image, None, x[few], y[few], fwhm=size, sky=sky[few]),
+        growth=curve_of_growth(image, mask, x[few], y[few], fwhm=size, sky=sky[few]),
     )  # fmt: skip
     if not good.any() and (profile is None or not math.isfinite(profile.half_maximum)):
         return no_psf(f"none of {chosen.size} stars could be fitted")

@@ -131,7 +131,7 @@ def _detect(
         reason = f"only the brightest {MOST_SOURCES} of {len(order)} sources"
         order = order[:MOST_SOURCES]
     found = replace(found, regions=_chosen(regions, order), reason=reason)
-    return _measure(found, image, sky=sky[order], peak=peak[order])
+    return _measure(found, image, mask, sky=sky[order], peak=peak[order])
 
 
 def _chosen(regions: Regions, order: NDArray[np.intp]) -> Regions:
@@ -139,7 +139,12 @@ def _chosen(regions: Regions, order: NDArray[np.intp]) -> Regions:
 
 
 def _measure(
-    found: Found, image: NDArray[np.float32], *, sky: NDArray[np.float64], peak: NDArray[np.float64]
+    found: Found,
+    image: NDArray[np.float32],
+    mask: NDArray[np.uint16],
+    *,
+    sky: NDArray[np.float64],
+    peak: NDArray[np.float64],
 ) -> Sources:
     regions, width, noise = found.regions, found.width, found.noise
     sizes = np.sqrt(np.maximum(0.5 * (regions.xx + regions.yy), 0.5))
@@ -148,7 +153,7 @@ def _measure(
     x, y, xx, yy, xy = (np.where(good, getattr(moments, name), getattr(regions, name)) for name in _SHAPE)
     flux_error = np.sqrt(regions.area * noise**2 + np.maximum(regions.flux, 0))
     signal = np.where(good, moments.flux / moments.flux_error, regions.flux / flux_error)
-    apertures = measure_apertures(image, None, x, y, fwhm=_WIDTH_TO_FWHM * width, sky=sky, noise=noise)
+    apertures = measure_apertures(image, mask, x, y, fwhm=_WIDTH_TO_FWHM * width, sky=sky, noise=noise)
     star = select_stars(
         x=x, y=y, xx=xx, yy=yy, xy=xy, flux=regions.flux, signal_to_noise=signal,
         clean=good & ~regions.saturated & ~regions.cut, shape=image.shape,

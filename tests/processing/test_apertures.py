@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid.processing.apertures import circle_sums, curve_of_growth, measure_apertures
+from rapid.processing.background import background_of
+from rapid.processing.frame import Mask
+from rapid.processing.sources import detect_in
 from tests.support.stars import READ_NOISE, Stars, light_of, observed
 
 ONE = np.ones((80, 90), np.float32)
@@ -34,12 +37,47 @@ def test_sums_are_those_of_sep() -> None:
 
 
 def test_a_circle_that_cannot_be_seen_as_a_whole_has_no_sum() -> None:
-    image, hidden = ONE.copy(), np.zeros(ONE.shape, np.bool_)
+    image, mask = ONE.copy(), np.zeros(ONE.shape, np.uint16)
     image[40, 40] = np.nan
-    hidden[20, 60] = True
+    mask[20, 60] = Mask.BAD
     x, y = np.array([40.0, 60, 0, 30, np.nan]), np.array([40.0, 22, 0, 20, 30])
-    sums = circle_sums(image, hidden, x, y, np.array([1.0, 4.0]), sky=np.zeros(5))
+    sums = circle_sums(image, mask, x, y, np.array([1.0, 4.0]), sky=np.zeros(5))
     np.testing.assert_array_equal(np.isfinite(sums), [[0, 0], [1, 0], [0, 0], [1, 1], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("bits", "summed"),
+    [
+        (Mask.BAD, False),
+        (Mask.NO_DATA, False),
+        (Mask.COSMIC_RAY, False),
+        (Mask.BAD | Mask.DETECTED, False),
+        (Mask.BAD | Mask.INTERPOLATED, True),
+        (Mask.COSMIC_RAY | Mask.INTERPOLATED, True),
+        (Mask.SATURATED, True),
+        (Mask.DETECTED | Mask.EDGE, True),
+    ],
+)
+def test_a_finite_pixel_without_a_meaning_is_not_summed(bits: Mask, summed: bool) -> None:
+    mask = np.zeros(ONE.shape, np.uint16)
+    mask[40, 43] = bits
+    sums = circle_sums(ONE, mask, np.array([40.0]), np.array([40.0]), np.array([2.0, 5.0]), sky=np.zeros(1))
+    assert sums[0, 0] == pytest.approx(4 * math.pi)
+    assert np.isfinite(sums[0, 1]) == summed
+
+
+def test_a_frame_keeps_what_is_hidden_out_of_the_light_of_its_sources() -> None:
+    stars = Stars(5.0, np.array([50.3, 150.1]), np.array([80.2, 79.7]), np.array([2e4, 2e4]))
+    image = observed(light_of(stars, (160, 200), 100), seed=3)
+    bad = np.zeros(image.shape, np.bool_)
+    bad[80, 158], image[80, 158] = True, 5e4
+    sky = background_of(image, bad)
+    found = detect_in(image, bad, np.zeros_like(bad), sky)
+    beside, alone = np.argsort(-found.x)[:2]
+    assert found.apertures is not None
+    assert np.isnan(found.apertures.tophat_flux[beside])
+    assert np.isfinite(found.apertures.flux[beside, 0]), "the hot pixel is outside of this circle"
+    assert np.isfinite(found.apertures.tophat_flux[alone])
 
 
 def test_fluxes_and_errors_of_stars_and_of_the_top_hat_on_a_wrong_sky() -> None:
