@@ -181,7 +181,8 @@ class Sources:
     ``reason`` says why the list is empty or not complete, and is empty when it is.
 
     The others are None where nobody measured them: standard errors of positions and moments (NaN where these are those of
-    the isophote), ``signal_to_noise`` under the profile of the source, ``blended`` (cut from a neighbour), ``apertures``.
+    the isophote), ``signal_to_noise`` under the profile of the source, ``blended`` (cut from a neighbour), ``reserved`` (stars
+    that models of the point-spread function are not fitted to but held against), ``apertures``.
     ``sky_offset`` is what the sky between the sources is above its map, and ``sky_noise`` its noise [electron]; NaN: not known.
     """
 
@@ -203,6 +204,7 @@ class Sources:
     xy_error: NDArray[np.float64] | None = None
     signal_to_noise: NDArray[np.float64] | None = None
     blended: NDArray[np.bool_] | None = None
+    reserved: NDArray[np.bool_] | None = None
     apertures: Apertures | None = None
     sky_offset: float = 0.0
     sky_noise: float = math.nan

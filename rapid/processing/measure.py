@@ -22,6 +22,8 @@ from rapid.processing.ids import parse_obs_id
 from rapid.processing.isr import Calibrations, calibrate
 from rapid.processing.isr.amplifier_offsets import AmplifierOffsets, fit_amplifier_offsets
 from rapid.processing.psf import measure_psf
+from rapid.processing.psf_field import fit_field
+from rapid.processing.reserve import reserved_stars
 from rapid.processing.sources import detect, refined
 
 __all__ = ["measure", "study"]
@@ -95,6 +97,7 @@ def measure(
         return Study(frame, background, None, None, why_not, seconds)
     with _timed(seconds, "detect"):
         sources = detect(frame, background)
+        sources = replace(sources, reserved=reserved_stars(sources))
         background = refined(background, sources)
     with _timed(seconds, "psf"):
         psf = measure_psf(frame, background, sources)
@@ -105,7 +108,18 @@ def measure(
     if catalogue is not None and frame.info.on_sky:
         with _timed(seconds, "compare"):
             seen = replace(seen, comparison=compare(frame, background, sources, psf, catalogue))
+        with _timed(seconds, "reserve"):
+            seen = _reserved_by_sky(seen)
     return seen
+
+
+def _reserved_by_sky(seen: Study) -> Study:
+    """Reserve the stars by their places on the sky where these are known, so that other exposures of the field have the same."""
+    wcs = seen.comparison.astrometry.wcs if seen.comparison else None
+    if wcs is None or seen.sources is None or seen.psf is None:
+        return seen
+    sources = replace(seen.sources, reserved=reserved_stars(seen.sources, wcs))
+    return replace(seen, sources=sources, psf=replace(seen.psf, field=fit_field(sources, seen.frame.image.shape)))
 
 
 def _offsets(frame: Frame) -> AmplifierOffsets:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rapid.processing.background import sky_at
 from rapid.processing.frame import Background, Sources
-from rapid.processing.reserve import cell_ids, reserved
+from rapid.processing.reserve import reserved_stars
 
 __all__ = ["PiffField", "fit_piff"]
 
@@ -56,7 +56,8 @@ def fit_piff(
     image
         electron, shape (ny, nx).
     kept
-        Which sources are not fitted but validate the model; None for a tenth, by a hash of the place on the detector.
+        Which sources are not fitted but validate the model; None for the reserved stars of the sources, and where these are
+        not told for a tenth by their places on the detector.
 
     Raises
     ------
@@ -66,7 +67,9 @@ def fit_piff(
     import piff  # noqa: PLC0415 - an optional extra, slow to import
 
     chosen = np.flatnonzero(sources.star)[:_MOST]
-    held = reserved(cell_ids(sources.x[chosen], sources.y[chosen])) if kept is None else kept[chosen]
+    if kept is None:
+        kept = reserved_stars(sources) if sources.reserved is None else sources.reserved
+    held = kept[chosen]
     if (~held).sum() < _FEWEST:
         return f"only {int((~held).sum())} stars to fit, {_FEWEST} are needed"
     stars = _stars(image, background, sources, chosen)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.frame import PsfField, Sources
-from rapid.processing.reserve import cell_ids, reserved
+from rapid.processing.reserve import reserved_stars
 
 __all__ = ["field_at", "fit_field"]
 
@@ -36,8 +36,8 @@ def fit_field(sources: Sources, shape: tuple[int, ...], *, kept: NDArray[np.bool
     shape
         Of the detector, (ny, nx).
     kept
-        Which of the sources are not fitted but validate the model; None for a tenth, by a hash of the place on the
-        detector (`rapid.processing.reserve`).
+        Which of the sources are not fitted but validate the model; None for the reserved stars of the sources, and where
+        these are not told for a tenth by their places on the detector (`rapid.processing.reserve`).
     """
     x, y, values, errors, held = _stars(sources, kept)
     fitted = ~held
@@ -75,7 +75,9 @@ def _stars(
     """Places of the stars, their size, e1 and e2 with errors, and which of them are not to be fitted."""
     chosen = np.flatnonzero(sources.star)
     x, y = sources.x[chosen], sources.y[chosen]
-    held = reserved(cell_ids(x, y)) if kept is None else kept[chosen]
+    if kept is None:
+        kept = reserved_stars(sources) if sources.reserved is None else sources.reserved
+    held = kept[chosen]
     xx, yy, xy = sources.xx[chosen] - _PIXEL, sources.yy[chosen] - _PIXEL, sources.xy[chosen]
     trace = np.maximum(xx + yy, 1e-3)
     values = np.array([np.sqrt(0.5 * trace), (xx - yy) / trace, 2 * xy / trace])

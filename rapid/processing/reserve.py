@@ -1,4 +1,8 @@
-"""Stars kept from a fit to validate it: always the same ones, from exposure to exposure and from process to process."""
+"""Stars kept from a fit to validate it: always the same ones, from exposure to exposure and from process to process.
+
+A star is drawn by where it is on the sky. Before that is known, or where it never is, by where it is on the detector: then
+the same image has the same reserved stars, but another exposure of the field has others.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESERVED", "cell_ids", "reserved", "sky_ids"]
+from rapid.processing.frame import Sources
+from rapid.processing.wcs import Wcs
+
+__all__ = ["RESERVED", "cell_ids", "reserved", "reserved_stars", "sky_ids"]
 
 RESERVED: Final = 0.1
 """Part of the stars that are reserved."""
@@ -15,6 +22,20 @@ RESERVED: Final = 0.1
 _CELL: Final = 10.0
 """Side of a cell of the sky [arcsec]: with positions good to 0.1 arcsec 4 % of the stars change cells between exposures,
 and few cells have two stars."""
+
+
+def reserved_stars(sources: Sources, wcs: Wcs | None = None) -> NDArray[np.bool_]:
+    """Tell which of the sources are reserved stars; read-only.
+
+    Parameters
+    ----------
+    wcs
+        The solution of the frame, when there is one; else the place on the detector counts.
+    """
+    ids = cell_ids(sources.x, sources.y) if wcs is None else sky_ids(*wcs.pixel_to_sky(sources.x, sources.y))
+    kept = np.asarray(reserved(ids) & sources.star, np.bool_)
+    kept.flags.writeable = False
+    return kept
 
 
 def reserved(ids: NDArray[np.integer], *, fraction: float = RESERVED) -> NDArray[np.bool_]:

@@ -41,6 +41,7 @@ _MEASURED: Final = (
     _number("xy_error", "pix2", "Standard error of xy", optional=True),
     _number("signal_to_noise", "", "Signal to noise under the profile of the source", optional=True),
     Column("blended", pa.bool_(), description="Was cut from a neighbour", optional=True),
+    Column("reserved", pa.bool_(), description="Is a star kept from fits, to hold them against", optional=True),
 )
 """The columns of `Sources`."""
 
@@ -62,13 +63,20 @@ _APERTURES: Final = (
 _CALIBRATED: Final = (
     _number("ra", "deg", "ICRS right ascension", optional=True),
     _number("dec", "deg", "ICRS declination", optional=True),
-    _number("magnitude", "mag", "Magnitude of flux by the zero point of the frame", optional=True),
+    _number(
+        "point_flux",
+        "electron",
+        "All the light, if it is a point source: tophat_flux and what misses it",
+        optional=True,
+    ),
+    _number("point_flux_error", "electron", "Standard error of point_flux", optional=True),
+    _number("magnitude", "mag", "Magnitude of point_flux by the zero point of the frame", optional=True),
     _number("magnitude_error", "mag", "Standard error of magnitude without that of the zero point", optional=True),
 )
 
 SOURCES: Final = Schema(
     "rapid sources",
-    1,
+    2,
     (
         Column("exposure_id", pa.int64(), description="Exposure"),
         Column("detector", pa.int32(), description="Number of the detector"),
@@ -85,8 +93,10 @@ def source_table(
     exposure_id: int,
     detector: int,
     positions: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    point_flux: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     zero_point: ZeroPoint | None = None,
     exposure_time: float = np.nan,
+    **notes: object,
 ) -> pa.Table:
     """Put sources into a table; what is not a finite number is null, and what nobody measured has no column.
 
@@ -94,20 +104,25 @@ def source_table(
     ----------
     positions
         (ra, dec) of the sources [ICRS deg], where the frame has an astrometric solution.
+    point_flux
+        All the light of point sources and its errors [electron] (`rapid.processing.comparison.total_flux`), where the profile
+        of the stars is known.
     zero_point, exposure_time
-        Give magnitudes, where the frame has a photometric solution.
+        Give magnitudes, where the frame has a photometric solution: it holds for all the light, not for that of a region.
+    notes
+        What else is to be said of the frame, values that JSON can hold.
 
     Raises
     ------
     InputError
-        If the positions are not as many as the sources.
+        If positions or fluxes are not as many as the sources, or there is a zero point and no `point_flux` to apply it to.
     """
     measured = {column.name: getattr(sources, column.name, None) for column in _MEASURED}
     columns = {name: _array(values) for name, values in measured.items() if values is not None}
     columns["exposure_id"] = pa.array(np.full(len(sources), exposure_id, np.int64))
     columns["detector"] = pa.array(np.full(len(sources), detector, np.int32))
     scalars = {name: getattr(sources, name) for name in _SCALARS if np.isfinite(getattr(sources, name))}
-    notes: dict[str, object] = {"reason": sources.reason, **scalars}
+    notes |= {"reason": sources.reason, **scalars}
     if sources.apertures is not None:
         columns |= _aperture_columns(sources.apertures)
         notes |= {
@@ -115,10 +130,14 @@ def source_table(
             "tophat_radius": float(sources.apertures.tophat_radius),
         }
     if positions is not None:
-        columns |= _position_columns(positions, len(sources))
+        columns |= _pair_columns(("ra", "dec"), positions, len(sources))
+    if point_flux is not None:
+        columns |= _pair_columns(("point_flux", "point_flux_error"), point_flux, len(sources))
     if zero_point is not None and not zero_point.reason:
-        columns |= _magnitude_columns(sources, zero_point, exposure_time)
-        notes["zero_point"] = zero_point.value
+        if point_flux is None:
+            raise InputError("a zero point without fluxes to apply it to", expected="point_flux", found="None")
+        columns |= _magnitude_columns(*point_flux, zero_point, exposure_time)
+        notes |= {"zero_point": zero_point.value, "zero_point_error": zero_point.error, "exposure_time": exposure_time}
     return SOURCES.table(columns, notes)
 
 
@@ -174,17 +193,21 @@ def _aperture_columns(apertures: Apertures) -> dict[str, pa.Array]:
     }
 
 
-def _position_columns(positions: tuple[NDArray[np.float64], NDArray[np.float64]], size: int) -> dict[str, pa.Array]:
-    if any(axis.shape != (size,) for axis in positions):
-        found = " and ".join(str(axis.shape) for axis in positions)
-        raise InputError("positions of other sources", expected=f"shape ({size},)", found=found)
-    return {name: _array(axis) for name, axis in zip(("ra", "dec"), positions, strict=True)}
+def _pair_columns(
+    names: tuple[str, str], pair: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
+) -> dict[str, pa.Array]:
+    if any(values.shape != (size,) for values in pair):
+        found = " and ".join(str(values.shape) for values in pair)
+        raise InputError(f"{' and '.join(names)} of other sources", expected=f"shape ({size},)", found=found)
+    return {name: _array(values) for name, values in zip(names, pair, strict=True)}
 
 
-def _magnitude_columns(sources: Sources, zero_point: ZeroPoint, exposure_time: float) -> dict[str, pa.Array]:
+def _magnitude_columns(
+    flux: NDArray[np.float64], flux_error: NDArray[np.float64], zero_point: ZeroPoint, exposure_time: float
+) -> dict[str, pa.Array]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        magnitude = zero_point.value - 2.5 * np.log10(sources.flux / exposure_time)
-        error = _MAGNITUDES * sources.flux_error / sources.flux
+        magnitude = zero_point.value - 2.5 * np.log10(flux / exposure_time)
+        error = _MAGNITUDES * flux_error / flux
     return {"magnitude": _array(magnitude), "magnitude_error": _array(np.where(np.isfinite(magnitude), error, np.nan))}
 
 

@@ -32,7 +32,7 @@ def some(n: int, *, whole: bool = False, seed: int = 1) -> Sources:
         shape = (n, 4)
         flux = np.where(rng.random(shape) < 0.2, np.nan, rng.normal(size=shape))
         values["apertures"] = Apertures(np.array([2.0, 3.5, 5.0, 8.0]), flux, flux + 1, 6.0, column(), column())
-        values["blended"] = rng.random(n) < 0.3
+        values["blended"], values["reserved"] = rng.random(n) < 0.3, rng.random(n) < 0.1
         values |= {"sky_offset": 0.25, "sky_noise": 31.5}
     return Sources(**values, saturated=rng.random(n) < 0.2, star=rng.random(n) < 0.5, reason="many" if whole else "")
 
@@ -86,16 +86,19 @@ def test_what_is_no_number_is_null() -> None:
 
 
 def test_places_and_magnitudes_of_a_calibrated_frame() -> None:
-    sources = dataclasses.replace(
-        some(3), flux=np.array([3000.0, -5.0, np.nan]), flux_error=np.array([30.0, 30.0, 30.0])
-    )
+    sources, light = some(3), (np.array([3000.0, -5.0, np.nan]), np.array([30.0, 30.0, 30.0]))
     places = np.array([53.0, 53.1, np.nan]), np.array([-28.0, -28.1, np.nan])
     zero_point = ZeroPoint(28.5, 0.003, 0.01, 100, 2)
-    table = source_table(sources, **ID, positions=places, zero_point=zero_point, exposure_time=30.0)
+    table = source_table(
+        sources, **ID, positions=places, point_flux=light, zero_point=zero_point, exposure_time=30.0, obs_id="a"
+    )
     assert table["ra"].to_pylist() == [53.0, 53.1, None]
     assert table["magnitude"].to_pylist() == [pytest.approx(23.5), None, None]
     assert table["magnitude_error"].to_pylist() == [pytest.approx(0.010857, rel=1e-4), None, None]
-    assert json.loads(table.schema.metadata[b"rapid"])["zero_point"] == 28.5
+    assert table["point_flux"].to_pylist() == [3000.0, -5.0, None]
+    notes = json.loads(table.schema.metadata[b"rapid"])
+    assert (notes["zero_point"], notes["zero_point_error"], notes["exposure_time"]) == (28.5, 0.003, 30.0)
+    assert notes["obs_id"] == "a"
     assert_same(sources, sources_of(read_parquet(write_parquet(table), SOURCES)))
 
 
@@ -105,8 +108,17 @@ def test_a_failed_zero_point_gives_no_magnitudes() -> None:
 
 
 def test_places_of_others_are_refused() -> None:
-    with pytest.raises(InputError, match=r"positions of other sources; expected shape \(3,\); found \(3,\) and \(2,\)"):
+    with pytest.raises(
+        InputError, match=r"ra and dec of other sources; expected shape \(3,\); found \(3,\) and \(2,\)"
+    ):
         source_table(some(3), **ID, positions=(np.zeros(3), np.zeros(2)))
+    with pytest.raises(InputError, match=r"point_flux and point_flux_error of other sources"):
+        source_table(some(3), **ID, point_flux=(np.zeros(2), np.zeros(2)))
+
+
+def test_a_zero_point_is_not_applied_to_the_light_of_a_region() -> None:
+    with pytest.raises(InputError, match="a zero point without fluxes to apply it to; expected point_flux; found None"):
+        source_table(some(3), **ID, zero_point=ZeroPoint(28.5, 0.003, 0.01, 100, 2), exposure_time=30.0)
 
 
 def test_tables_of_several_detectors_are_one() -> None:
@@ -132,8 +144,8 @@ def noted(table: pa.Table, **notes: object) -> pa.Table:
             {"radii": [1.0, 2.0]},
             "fluxes of other apertures; expected aperture_flux_0, aperture_flux_1, aperture_flux_error_0, ",
         ),
-        ({"version": 2}, "not the table that is wanted; expected 'rapid sources' of version 1; found .* version 2"),
-        ({"schema": "others"}, "not the table that is wanted; .* found 'others' of version 1"),
+        ({"version": 1}, "not the table that is wanted; expected 'rapid sources' of version 2; found .* version 1"),
+        ({"schema": "others"}, "not the table that is wanted; .* found 'others' of version 2"),
     ],
 )
 def test_metadata_that_do_not_go_with_the_columns_are_refused(notes: dict[str, object], message: str) -> None:
