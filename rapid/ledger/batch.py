@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rapid.errors import ConflictingClaim
@@ -11,21 +11,56 @@ from rapid.events import FileArrived, NameFacts
 from rapid.ledger.table import Identity
 from rapid.ports import Arrival, State
 
-__all__ = ["Decisions", "Known", "conflict"]
+__all__ = ["Decisions", "Known", "Taken", "conflict"]
 
 
 @dataclass(slots=True)
 class Known:
-    """One content of a key: in the database (an id) or earlier in this batch (0).
+    """One content of a key: in the database (an id), or in this batch (0 until it is written).
 
     ``lasting`` is False for a failure that may be over when the file is announced again.
     """
 
     id: int
     size: int
-    state: str
+    state: State
     seen_at: datetime
     lasting: bool = True
+
+
+@dataclass(slots=True)
+class Taken:
+    """A file that is to be written, as what it was announced; ``error`` says why it is refused."""
+
+    file: FileArrived
+    identity: Identity | None
+    known: Known
+    error: str = ""
+
+    def arrival(self, now: datetime) -> Arrival:
+        """Say how it begins."""
+        file, facts = self.file, self.file.facts
+        return Arrival(
+            id=self.known.id,
+            key=file.key,
+            content=file.content,
+            size=file.size,
+            source=file.source,
+            live=file.live,
+            instrument=facts.instrument if facts else None,
+            obs_id=facts.obs_id if facts else None,
+            day_obs=facts.day_obs if facts else None,
+            seq_num=facts.seq_num if facts else None,
+            detector_name=self.identity.detector_name if self.identity else None,
+            written_at=file.written_at,
+            seen_at=file.seen_at,
+            recorded_at=now,
+            state=self.known.state,
+            attempts=0,
+            interruptions=0,
+            not_before=now,
+            error=self.error,
+        )
 
 
 @dataclass(slots=True)
@@ -34,14 +69,12 @@ class Decisions:
 
     Attributes
     ----------
-    now
-        The moment of the transaction.
     contents
         Key to content to what is known of it; of every key one content is not superseded.
     claims
         Which key is which exposure and detector.
     pending
-        Arrivals to be written: inserted (id 0), or put in the place of one that was superseded or failed.
+        What is to be written: inserted (id 0), or put in the place of an arrival that was superseded or failed.
     superseded
         Ids of arrivals in the database that do not count any more.
     claimed
@@ -50,10 +83,9 @@ class Decisions:
         How many announcements said nothing new.
     """
 
-    now: datetime
     contents: dict[str, dict[str, Known]]
     claims: dict[Identity, str]
-    pending: dict[tuple[str, str], Arrival] = field(default_factory=dict)
+    pending: dict[tuple[str, str], Taken] = field(default_factory=dict)
     superseded: list[int] = field(default_factory=list)
     claimed: dict[Identity, str] = field(default_factory=dict)
     duplicates: int = 0
@@ -87,36 +119,13 @@ class Decisions:
             known.state = State.SUPERSEDED
             if known.id:
                 self.superseded.append(known.id)
-            if (file.key, content) in self.pending:
-                self.pending[file.key, content] = replace(self.pending[file.key, content], state=State.SUPERSEDED)
 
     def _add(self, file: FileArrived, identity: Identity | None, error: str) -> None:
-        known = self.contents.get(file.key, {}).get(file.content)
-        known_id = known.id if known else 0
-        state = State.FAILED if error else State.WAITING
-        facts = file.facts
-        self.pending[file.key, file.content] = Arrival(
-            id=known_id,
-            key=file.key,
-            content=file.content,
-            size=file.size,
-            source=file.source,
-            live=file.live,
-            instrument=facts.instrument if facts else None,
-            obs_id=facts.obs_id if facts else None,
-            day_obs=facts.day_obs if facts else None,
-            seq_num=facts.seq_num if facts else None,
-            detector_name=identity.detector_name if identity else None,
-            written_at=file.written_at,
-            seen_at=file.seen_at,
-            recorded_at=self.now,
-            state=state,
-            attempts=0,
-            interruptions=0,
-            not_before=self.now,
-            error=error,
-        )
-        self.contents.setdefault(file.key, {})[file.content] = Known(known_id, file.size, state, file.seen_at)
+        same = self.contents.setdefault(file.key, {})
+        before = same.get(file.content)
+        known = Known(before.id if before else 0, file.size, State.FAILED if error else State.WAITING, file.seen_at)
+        self.pending[file.key, file.content] = Taken(file, identity, known, error)
+        same[file.content] = known
 
 
 def conflict(identity: Identity, *, key: str, holder: str) -> ConflictingClaim:

@@ -6,13 +6,15 @@ A batch is looked up in a few questions, decided in memory (`rapid.ledger.batch`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 import sqlalchemy as sa
 
 from rapid.events import FileArrived, Rejected
 from rapid.ledger.batch import Decisions, Known
+from rapid.ledger.bulk import insert_lines, reserve_ids
 from rapid.ledger.chunks import chunks
 from rapid.ledger.reading import OPEN
 from rapid.ledger.schema import arrivals, attempts, claims, dead_letters
@@ -23,6 +25,7 @@ from rapid.ports import Arrival, Recorded, State
 __all__ = ["find_claims", "record", "storable"]
 
 _FIELDS = tuple(Arrival.__dataclass_fields__)
+_values = attrgetter(*_FIELDS)
 
 
 def record(writing: Writing, items: Sequence[FileArrived | Rejected]) -> Recorded:
@@ -66,16 +69,17 @@ def _look_up(writing: Writing, files: Sequence[FileArrived]) -> Decisions:
     names = (arrivals.c.id, arrivals.c.size, arrivals.c.state, arrivals.c.seen_at, ~passing)
     for keys in chunks([*(file.key for file in files), *held.values()]):
         query = sa.select(arrivals.c.key, arrivals.c.content, *names).where(arrivals.c.key.in_(keys))
-        for key, content, *known in writing.connection.execute(query):
-            contents.setdefault(key, {})[content] = Known(*known)
-    return Decisions(writing.now, contents, held)
+        for key, content, known_id, size, state, *more in writing.connection.execute(query):
+            contents.setdefault(key, {})[content] = Known(known_id, size, State(state), *more)
+    return Decisions(contents, held)
 
 
 def _write_files(writing: Writing, batch: Decisions) -> tuple[tuple[Arrival, ...], int]:
     _write_superseded(writing, batch.superseded)
-    _write_reopened(writing, [arrival for arrival in batch.pending.values() if arrival.id])
-    fresh = _write_fresh(writing, [arrival for arrival in batch.pending.values() if not arrival.id])
-    written = [arrival if arrival.id else next(fresh) for arrival in batch.pending.values()]
+    fresh = set(_number(writing, [taken.known for taken in batch.pending.values() if not taken.known.id]))
+    written = [taken.arrival(writing.now) for taken in batch.pending.values()]
+    _write_reopened(writing, [arrival for arrival in written if arrival.id not in fresh])
+    insert_lines(writing.connection, arrivals, [_line(arrival) for arrival in written if arrival.id in fresh])
     _write_claims(writing, batch.claimed)
     refused = [arrival for arrival in written if arrival.state is State.FAILED]
     _write_conflicts(writing, refused)
@@ -84,13 +88,18 @@ def _write_files(writing: Writing, batch: Decisions) -> tuple[tuple[Arrival, ...
     return new, sum(1 for arrival in written if arrival.error)
 
 
-def _write_fresh(writing: Writing, fresh: Sequence[Arrival]) -> Iterator[Arrival]:
-    """Insert arrivals; gives them back with their ids."""
-    if not fresh:
-        return iter(())
-    lines = [{name: getattr(arrival, name) for name in _FIELDS if name != "id"} for arrival in fresh]
-    ids = writing.connection.execute(sa.insert(arrivals).returning(arrivals.c.id, sort_by_parameter_order=True), lines)
-    return iter([replace(arrival, id=new) for arrival, new in zip(fresh, ids.scalars(), strict=True)])
+def _number(writing: Writing, fresh: Sequence[Known]) -> Sequence[int]:
+    """Give contents that are new the numbers they will have."""
+    ids = reserve_ids(writing.connection, arrivals, len(fresh))
+    for known, number in zip(fresh, ids, strict=True):
+        known.id = number
+    return ids
+
+
+def _line(arrival: Arrival) -> dict[str, object]:
+    line = dict(zip(_FIELDS, _values(arrival), strict=True))
+    line["state"] = arrival.state.value  # what an enumeration is made of, no driver has to find out
+    return line
 
 
 def _write_reopened(writing: Writing, reopened: Sequence[Arrival]) -> None:
@@ -111,8 +120,7 @@ def _write_reopened(writing: Writing, reopened: Sequence[Arrival]) -> None:
 def _write_claims(writing: Writing, claimed: Mapping[Identity, str]) -> None:
     names = ("instrument", "obs_id", "detector_name")
     lines = [{**{name: getattr(identity, name) for name in names}, "key": key} for identity, key in claimed.items()]
-    if lines:
-        writing.connection.execute(sa.insert(claims), lines)
+    insert_lines(writing.connection, claims, lines)
 
 
 def _write_superseded(writing: Writing, ids: Sequence[int]) -> None:
@@ -138,8 +146,7 @@ def _write_conflicts(writing: Writing, refused: Sequence[Arrival]) -> None:
         }
         for arrival in refused
     ]
-    if letters:
-        writing.connection.execute(sa.insert(dead_letters), letters)
+    insert_lines(writing.connection, dead_letters, letters)
 
 
 def _expect(writing: Writing, new: Sequence[Arrival]) -> None:
@@ -177,8 +184,7 @@ def _write_messages(writing: Writing, letters: Sequence[Rejected]) -> int:
         for fingerprint, letter in reversed(by_print.items())
         if fingerprint not in known
     ]
-    if lines:
-        writing.connection.execute(sa.insert(dead_letters), lines)
+    insert_lines(writing.connection, dead_letters, lines)
     return len(lines)
 
 

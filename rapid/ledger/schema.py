@@ -6,12 +6,13 @@ A change here needs a revision in ``migrations/versions``; a test compares the t
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from rapid.ledger.stored import stored_json, stored_time
 from rapid.ports import State
 
 __all__ = [
@@ -52,12 +53,7 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
         """Write the moment."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            msg = f"a time without a zone cannot be recorded: {value.isoformat()}"
-            raise ValueError(msg)
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return None if value is None else stored_time(value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """Read the moment."""
@@ -72,7 +68,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
         """Write the value."""
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return stored_json(value)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
         """Read the value; most are empty, and a night has thousands."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from rapid.errors import InputError
 from rapid.events import camera_of
+from rapid.ledger.bulk import insert_lines, reserve_ids
 from rapid.ledger.chunks import chunks
 from rapid.ledger.reading import ENTRY_COLUMNS
 from rapid.ledger.schema import columns, feed, nights, rows
@@ -117,8 +118,7 @@ def put_entries(writing: Writing, changes: Sequence[tuple[Stored | None, Entry]]
     if not changes:
         return []
     fresh = [entry for old, entry in changes if old is None]
-    if fresh:
-        writing.connection.execute(sa.insert(rows), fresh)
+    insert_lines(writing.connection, rows, fresh)
     changed = [{**entry, "row_id": old.row_id} for old, entry in changes if old is not None]
     if changed:
         writing.connection.execute(sa.update(rows).where(rows.c.id == sa.bindparam("row_id")), changed)
@@ -201,6 +201,7 @@ def _append(writing: Writing, kind: str, bodies: Sequence[Entry]) -> list[FeedEv
         return []
     lines = [
         {
+            "id": feed_id,
             "at": writing.now,
             "kind": kind,
             "camera": body["camera"],
@@ -208,10 +209,10 @@ def _append(writing: Writing, kind: str, bodies: Sequence[Entry]) -> list[FeedEv
             "seq_num": body.get("seq_num"),
             "body": body,
         }
-        for body in bodies
+        for feed_id, body in zip(reserve_ids(writing.connection, feed, len(bodies)), bodies, strict=True)
     ]
-    ids = writing.connection.execute(sa.insert(feed).returning(feed.c.id, sort_by_parameter_order=True), lines)
-    events = [FeedEvent(id=feed_id, **line) for feed_id, line in zip(ids.scalars(), lines, strict=True)]  # type: ignore[arg-type]
+    insert_lines(writing.connection, feed, lines)
+    events = [FeedEvent(**line) for line in lines]  # type: ignore[arg-type]
     writing.feed_id = events[-1].id
     return events
 
