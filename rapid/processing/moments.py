@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.processing.gaussian_rows import Ellipse, Rows, lay_rows, new_rows
 from rapid.processing.jit import compiled
 
 __all__ = ["Moments", "adaptive_moments", "measure_moments"]
@@ -112,9 +113,10 @@ def _all_moments(  # noqa: PLR0917 - compiled functions take their arguments by 
     noise: float,
     table: NDArray[np.float64],
 ) -> None:
+    rows = new_rows(int(_REACH * np.sqrt(2.0) * _LARGEST))
     for i in range(x.size):
         table[i, :] = np.nan
-        _moments(image, x[i], y[i], sigma[i], sky[i], noise, table[i])
+        _moments(image, x[i], y[i], sigma[i], sky[i], noise, rows, table[i])
 
 
 @compiled
@@ -125,12 +127,13 @@ def _moments(  # noqa: PLR0917 - as above
     sigma: float,
     sky: float,
     noise: float,
+    rows: Rows,
     row: NDArray[np.float64],
 ) -> None:
     width = min(max(sigma, 0.8), _LARGEST)
     x, y, xx, yy, xy = x0, y0, width * width, width * width, 0.0
     for _ in range(_ITERATIONS):
-        total, dx, dy, mxx, myy, mxy = _weighted(image, x, y, xx, yy, xy, sky)
+        total, dx, dy, mxx, myy, mxy = _weighted(image, x, y, (xx, yy, xy), sky, rows)
         if not total > 0.0:
             return
         step_x, step_y = 2.0 * dx / total, 2.0 * dy / total
@@ -148,36 +151,29 @@ def _moments(  # noqa: PLR0917 - as above
         if settled:
             row[0], row[1], row[2], row[3], row[4] = x, y, xx, yy, xy
             row[10] = 2.0 * total
-            _errors(image, sky, noise, row)
+            _errors(image, sky, noise, rows, row)
             return
 
 
 @compiled
 def _weighted(  # noqa: PLR0917 - as above
-    image: NDArray[np.float32], x: float, y: float, xx: float, yy: float, xy: float, sky: float
+    image: NDArray[np.float32], x: float, y: float, ellipse: Ellipse, sky: float, rows: Rows
 ) -> tuple[float, float, float, float, float, float]:
     """Sum, first and central second moments under a Gaussian weight.
 
     Along a row the weight is a geometric progression of a geometric progression: two products a pixel, no exponential.
     """
-    determinant = xx * yy - xy * xy
-    a, b, c = yy / determinant, -xy / determinant, xx / determinant
-    ratio, reach_y = np.exp(-a), _REACH * np.sqrt(yy)
+    first, n, ratio = lay_rows(image.shape, x, y, ellipse, _REACH, rows)
+    begins, ends, weights, steps = rows
     total = dx = dy = mxx = myy = mxy = 0.0
-    for j in range(max(0, int(y - reach_y)), min(image.shape[0], int(y + reach_y) + 2)):
-        v = j - y
-        root = (b * b - a * c) * v * v + a * _REACH * _REACH
-        if root <= 0.0:
-            continue
-        middle, half = x - b / a * v, np.sqrt(root) / a
-        begin, end = max(0, int(np.ceil(middle - half))), min(image.shape[1], int(np.floor(middle + half)) + 1)
-        u = begin - x
-        weight = np.exp(-0.5 * (a * u * u + 2.0 * b * u * v + c * v * v))
-        step = np.exp(-(a * (u + 0.5) + b * v))
+    for k in range(n):
+        line = image[first + k]
+        v = first + k - y
+        u, weight, step = begins[k] - x, weights[k], steps[k]
         s0 = s1 = s2 = 0.0
-        for i in range(begin, end):
-            value = image[j, i] - sky
-            w = weight * value if np.isfinite(value) else 0.0
+        for i in range(begins[k], ends[k]):
+            value = np.float64(line[i]) - sky
+            w = weight * value if value - value == 0.0 else 0.0
             s0 += w
             s1 += w * u
             s2 += w * u * u
@@ -194,34 +190,37 @@ def _weighted(  # noqa: PLR0917 - as above
 
 
 @compiled
-def _errors(image: NDArray[np.float32], sky: float, noise: float, row: NDArray[np.float64]) -> None:
+def _errors(image: NDArray[np.float32], sky: float, noise: float, rows: Rows, row: NDArray[np.float64]) -> None:
     """Fill in what the noise of the pixels under the weight does to every number of the row."""
     x, y, xx, yy, xy, total = row[0], row[1], row[2], row[3], row[4], 0.5 * row[10]
-    determinant = xx * yy - xy * xy
-    reach_x, reach_y = _REACH * np.sqrt(xx), _REACH * np.sqrt(yy)
-    sums, fourth = np.zeros(6), np.zeros(3)
-    for j in range(max(0, int(y - reach_y)), min(image.shape[0], int(y + reach_y) + 2)):
-        v = j - y
-        for i in range(max(0, int(x - reach_x)), min(image.shape[1], int(x + reach_x) + 2)):
-            u = i - x
-            q = (yy * u * u - 2.0 * xy * u * v + xx * v * v) / determinant
-            if q < _REACH * _REACH and np.isfinite(image[j, i]):
-                weight, light = np.exp(-0.5 * q), image[j, i] - sky
+    first, n, ratio = lay_rows(image.shape, x, y, (xx, yy, xy), _REACH, rows)
+    begins, ends, weights, steps = rows
+    px = py = pxx = pyy = pxy = all_power = fxx = fyy = fxy = 0.0
+    for k in range(n):
+        v = first + k - y
+        u, weight, step = begins[k] - x, weights[k], steps[k]
+        for i in range(begins[k], ends[k]):
+            light = np.float64(image[first + k, i]) - sky
+            if light - light == 0.0:
                 power = weight * weight * (noise * noise + max(light, 0.0))
-                sums[0] += power * u * u
-                sums[1] += power * v * v
-                sums[2] += power * (u * u - 0.5 * xx) ** 2
-                sums[3] += power * (v * v - 0.5 * yy) ** 2
-                sums[4] += power * (u * v - 0.5 * xy) ** 2
-                sums[5] += power
-                fourth[0] += weight * light * u**4
-                fourth[1] += weight * light * v**4
-                fourth[2] += weight * light * u * u * v * v
-    row[5], row[6] = 2.0 * np.sqrt(sums[0]) / total, 2.0 * np.sqrt(sums[1]) / total
-    row[7] = 2.0 * _response((fourth[0] / total - 0.25 * xx * xx) / (xx * xx)) * np.sqrt(sums[2]) / total
-    row[8] = 2.0 * _response((fourth[1] / total - 0.25 * yy * yy) / (yy * yy)) * np.sqrt(sums[3]) / total
-    row[9] = 2.0 * _response(2.0 * (fourth[2] / total - 0.25 * xy * xy) / (xx * yy)) * np.sqrt(sums[4]) / total
-    row[11] = 2.0 * np.sqrt(sums[5])
+                uu, vv, uv, under = u * u, v * v, u * v, weight * light
+                px += power * uu
+                py += power * vv
+                pxx += power * (uu - 0.5 * xx) ** 2
+                pyy += power * (vv - 0.5 * yy) ** 2
+                pxy += power * (uv - 0.5 * xy) ** 2
+                all_power += power
+                fxx += under * uu * uu
+                fyy += under * vv * vv
+                fxy += under * uv * uv
+            weight *= step
+            step *= ratio
+            u += 1.0
+    row[5], row[6] = 2.0 * np.sqrt(px) / total, 2.0 * np.sqrt(py) / total
+    row[7] = 2.0 * _response((fxx / total - 0.25 * xx * xx) / (xx * xx)) * np.sqrt(pxx) / total
+    row[8] = 2.0 * _response((fyy / total - 0.25 * yy * yy) / (yy * yy)) * np.sqrt(pyy) / total
+    row[9] = 2.0 * _response(2.0 * (fxy / total - 0.25 * xy * xy) / (xx * yy)) * np.sqrt(pxy) / total
+    row[11] = 2.0 * np.sqrt(all_power)
 
 
 @compiled

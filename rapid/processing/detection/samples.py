@@ -251,7 +251,7 @@ def _islands(place: NDArray[np.int32], below: NDArray[np.int32], pitch: int) -> 
 
 
 @compiled
-def root(first: NDArray[np.int32], item: int) -> int:
+def root(first: NDArray[np.signedinteger], item: int) -> int:
     """Follow the chain to its end, halving it on the way."""
     while first[item] != item:
         first[item] = first[first[item]]
