@@ -185,7 +185,7 @@ class LedgerError(RapidError):
 class Net:
     """The one net of the house: an exception of the work inside is kept and told, and the night goes on.
 
-    It is spread in three places only: around one analysis, around one task in a worker, and around one
+    It is spread in three places only: around one analysis or catalogue, around one task in a worker, and around one
     exposure in the pipeline. Cancellation and the end of the process pass through.
 
     Attributes

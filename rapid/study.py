@@ -1,4 +1,4 @@
-"""Step four of the walk, composed: a task becomes findings and pictures, in one pure, killable worker."""
+"""Step four of the walk, composed: a task becomes findings, pictures and a catalogue, in one pure, killable worker."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from astropy.time import Time
 
 from rapid.errors import ConfigError, InputError, Net, NotAvailable
 from rapid.events import camera_of
-from rapid.ports import EncodedPicture, JsonValue, Outcome, Row, Task
+from rapid.ports import EncodedCatalogue, EncodedPicture, JsonValue, Outcome, Row, Task
 from rapid.processing.analysis import ENTRY_POINT_GROUP, Analysis
+from rapid.processing.catalogue import catalogue_of, write_parquet
 from rapid.processing.describe import describe
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Result
@@ -32,9 +33,9 @@ __all__ = ["analyses", "shutter_closed_at", "study_task", "warm"]
 
 
 def study_task(task: Task) -> Outcome:
-    """Do one task: read the raw, measure it, run every analysis that applies, draw their pictures.
+    """Do one task: read the raw, measure it, run every analysis that applies, draw their pictures, list the sources.
 
-    An analysis that raises does not take the others with it: it is named in the row's ``failures``.
+    An analysis that raises does not take the others with it, nor does the catalogue: it is named in the row's ``failures``.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def study_task(task: Task) -> Outcome:
     results, failures = _analyse(study, seconds)
     info = study.frame.info
     pictures = _draw(results, _caption(info), seconds)
+    catalogues = _list(study, seconds, failures)
     findings = {"exposure": describe(info)} | {name: result.findings for name, result in results.items()}
     return Outcome(
         row=_row(info, findings, failures),
@@ -60,13 +62,16 @@ def study_task(task: Task) -> Outcome:
         shutter_closed_at=shutter_closed_at(info),
         seconds=seconds,
         cpu_seconds=time.process_time() - cpu,
+        catalogues=catalogues,
     )
 
 
 def warm() -> None:
     """Load and compile everything a task needs, before the night and not in it: a whole frame is studied and drawn."""
-    results, _ = _analyse(warm_core(), {})
+    study = warm_core()
+    results, _ = _analyse(study, {})
     _draw(results, "warm-up", {})
+    _list(study, {}, {})
 
 
 @cache
@@ -172,7 +177,7 @@ def _analyse(study: Study, seconds: dict[str, float]) -> tuple[dict[str, Result]
             if analysis.applies(study.frame.info):
                 results[analysis.name] = analysis.run(study)
         if net.caught is not None:
-            failures[analysis.name] = f"{type(net.caught).__name__}: {net.caught}"
+            failures[analysis.name] = _said(net.caught)
     return results, failures
 
 
@@ -186,6 +191,21 @@ def _draw(results: Mapping[str, Result], caption: str, seconds: dict[str, float]
             sidecar = cast("Mapping[str, JsonValue]", result.sidecar)
             drawn.append(replace(encoded, sidecar=dict(sidecar)))
     return tuple(drawn)
+
+
+def _list(study: Study, seconds: dict[str, float], failures: dict[str, str]) -> tuple[EncodedCatalogue, ...]:
+    """Encode the catalogue of the sources; none where none were looked for, or where it could not be made."""
+    body: bytes | None = None
+    with _timed(seconds, "catalogue"), Net() as net:
+        table = catalogue_of(study)
+        body = None if table is None else write_parquet(table)
+    if net.caught is not None:
+        failures["catalogue"] = _said(net.caught)
+    return () if body is None else (EncodedCatalogue("sources", body),)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _row(info: ExposureInfo, findings: Mapping[str, Sequence[Finding]], failures: Mapping[str, str]) -> Row:

@@ -226,6 +226,7 @@ rows = sa.Table(
     sa.Column("channels", Json, nullable=False),
     sa.Column("failures", Json, nullable=False),
     sa.Column("timings", Json, nullable=False),
+    sa.Column("catalogues", Json, nullable=False, server_default="{}"),
     sa.UniqueConstraint("obs_id", "detector_name", "instrument"),
     # Holds all that sums a night up, in the order in which a night is shown.
     sa.Index("ix_rows_night", "camera", "day_obs", "seq_num", "detector_name", "obs_id", "state"),

@@ -14,7 +14,7 @@ from rapid.events import camera_of
 from rapid.ledger.bulk import insert_lines, reserve_ids
 from rapid.ledger.chunks import chunks
 from rapid.ledger.reading import ENTRY_COLUMNS
-from rapid.ledger.schema import columns, feed, nights, rows
+from rapid.ledger.schema import Json, columns, feed, nights, rows
 from rapid.ledger.transaction import Writing
 from rapid.ports import Arrival, FeedEvent, JsonValue, Row, State
 
@@ -34,6 +34,7 @@ Entry: TypeAlias = dict[str, JsonValue]
 
 _SETTLED = {State.DONE, State.FAILED}
 _NAMES = tuple(column.name for column in ENTRY_COLUMNS)
+_MAPPINGS = tuple(column.name for column in ENTRY_COLUMNS if isinstance(column.type, Json))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def expected_entry(arrival: Arrival, old: Entry | None, *, state: State, error: 
         "seq_num": arrival.seq_num,
         "detector_name": arrival.detector_name,
         "revision": 0,
-        **{name: {} for name in ("cells", "notes", "uncertainties", "channels", "failures", "timings")},
+        **{name: {} for name in _MAPPINGS},
     }
     return _in_order({**entry, "state": state.value, "error": error, "arrival_id": arrival.id})
 
@@ -99,6 +100,7 @@ def done_entry(
         "channels": dict(row.channels),
         "failures": dict(row.failures),
         "timings": dict(timings),
+        "catalogues": dict(row.catalogues),
     }
     return _in_order(entry)
 

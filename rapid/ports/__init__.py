@@ -8,7 +8,7 @@ from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent,
 from rapid.ports.ledger import Ledger
 from rapid.ports.outbox import Bulletin, Outbox, Place
 from rapid.ports.stores import Store, StoredObject
-from rapid.ports.work import EncodedPicture, Gallery, JsonValue, Outcome, Row, Task, Workers
+from rapid.ports.work import EncodedCatalogue, EncodedPicture, Gallery, JsonValue, Outcome, Row, Task, Workers
 
 __all__ = [
     "Arrival",
@@ -17,6 +17,7 @@ __all__ = [
     "Bulletin",
     "Counts",
     "DeadLetter",
+    "EncodedCatalogue",
     "EncodedPicture",
     "FeedEvent",
     "Gallery",

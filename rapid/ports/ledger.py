@@ -138,8 +138,9 @@ class Ledger(Outbox, Protocol):
     ) -> tuple[int, Mapping[str, Mapping[str, str]], Sequence[Mapping[str, JsonValue]]]:
         """Fetch a night: id of the last feed event it includes, columns, and the table entries in order of seq_num.
 
-        An entry is ``{camera, instrument, obs_id, day_obs, seq_num, detector_name, state, error, revision, arrival_id,
-        cells, notes, uncertainties, channels, failures, timings}``; the body of an ``exposure`` feed event is one such entry.
+        An entry is ``{camera, instrument, obs_id, day_obs, seq_num, detector_name, state, error, revision, arrival_id, cells,
+        notes, uncertainties, channels, failures, timings, catalogues}``; the body of an ``exposure`` feed event is one such
+        entry.
         """
         ...
 

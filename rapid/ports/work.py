@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 __all__ = [
+    "EncodedCatalogue",
     "EncodedPicture",
     "Gallery",
     "JsonValue",
@@ -49,6 +50,14 @@ class EncodedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedCatalogue:
+    """A table of what is on a frame, ready to be handed out: the bytes of a Parquet file under a name, as ``sources``."""
+
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of the night table.
 
@@ -65,7 +74,9 @@ class Row:
     channels
         Channel name to the key of its picture in the gallery.
     failures
-        Name of an analysis that raised, to its message.
+        Name of an analysis that raised, to its message; of a catalogue that could not be made as well.
+    catalogues
+        Name of a catalogue to its key in the gallery.
     """
 
     camera: str
@@ -79,11 +90,12 @@ class Row:
     uncertainties: Mapping[str, float] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    catalogues: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a worker hands back: the row to be (without picture keys), its pictures, and where the time went.
+    """What a worker hands back: the row to be (without keys), its pictures and catalogues, and where the time went.
 
     ``columns`` describes the columns this row uses: name to {label, unit, description, type, group}.
     ``shutter_closed_at`` is UTC. ``seconds`` is wall time [s] by stage, ``cpu_seconds`` the whole task's.
@@ -95,6 +107,7 @@ class Outcome:
     shutter_closed_at: datetime
     seconds: Mapping[str, float]
     cpu_seconds: float
+    catalogues: tuple[EncodedCatalogue, ...] = ()
 
 
 class Workers(Protocol):
@@ -122,7 +135,7 @@ class Gallery(Protocol):
     """Where results are put on show."""
 
     async def publish(self, outcome: Outcome) -> Row:
-        """Write the pictures and then the row object; return the row with the keys of its pictures."""
+        """Write pictures and catalogues and then the row object; return the row with their keys."""
         ...
 
     async def publish_night(

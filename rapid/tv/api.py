@@ -15,7 +15,7 @@ from rapid.errors import BadName, NotAvailable
 from rapid.events import check_key
 from rapid.ports import Counts, DeadLetter, FeedEvent, JsonValue, Ledger, Store
 from rapid.tv.answers import json_answer, matches, quoted
-from rapid.tv.keys import MEDIA_TYPES, check_camera, check_day_obs, is_on_show
+from rapid.tv.keys import MEDIA_TYPES, check_camera, check_day_obs, is_on_show, parse_catalogue_key
 from rapid.tv.nights import with_current
 from rapid.tv.stream import EventStream, FeedWatch, feed_blocks
 
@@ -65,13 +65,16 @@ def api_router(ledger: Ledger, watch: FeedWatch) -> APIRouter:
 
 
 def pictures_router(store: Store) -> APIRouter:
-    """Make the route of the pictures and their sidecars: ``/pictures/{key}``."""
+    """Make the route of the pictures, their sidecars and the catalogues: ``/pictures/{key}``."""
     router = APIRouter()
 
     @router.head("/pictures/{key:path}", include_in_schema=False)
     @router.get("/pictures/{key:path}")
     async def picture(request: Request, key: str, v: Annotated[str | None, Query()] = None) -> Response:
-        """One object of the gallery; with `v`, the version of its row, it may be kept without asking again."""
+        """One object of the gallery; with `v`, the version of its row, it may be kept without asking again.
+
+        A catalogue is sent as a file to be saved, under a name that says its exposure and detector.
+        """
         if not _usable(key):
             raise HTTPException(404, "there is no such picture")
         async with asyncio.timeout(STORE_TIMEOUT):
@@ -134,12 +137,20 @@ async def _object(request: Request, store: Store, key: str, *, version: str | No
         tag = quoted((await store.head(key)).etag)
         kept = version is not None and _VERSION.fullmatch(version) is not None
         caching = f"public, max-age={KEPT}, immutable" if kept else "no-cache"
-        headers = {"ETag": tag, "Cache-Control": caching}
+        headers = {"ETag": tag, "Cache-Control": caching} | _saved_as(key)
         if matches(request, tag):
             return Response(status_code=304, headers=headers)
         return Response(await store.get(key), media_type=MEDIA_TYPES[key.rpartition(".")[2]], headers=headers)
     except NotAvailable:
         raise HTTPException(404, "there is no such picture") from None
+
+
+def _saved_as(key: str) -> dict[str, str]:
+    """Say under which name a browser saves an object that it cannot show; the name has letters, digits and _ only."""
+    try:
+        return {"Content-Disposition": f'attachment; filename="{parse_catalogue_key(key).file_name}"'}
+    except BadName:
+        return {}
 
 
 def _usable(key: str) -> bool:

@@ -9,6 +9,7 @@ What is our own lies under ``rapid/``, which is no camera of RubinTV's, so that 
 
     rapid/{camera}/{day_obs}/{seq:06}/{detector}/row.json
     rapid/{camera}/{day_obs}/{seq:06}/{detector}/{channel}.json
+    rapid/{camera}/{day_obs}/{seq:06}/{detector}/{catalogue}.parquet
 
 RubinTV knows no detectors. The only detector of a camera that has one is ``R00_S00``, and its pictures carry the
 channel's plain name; any other detector's name is added to the channel, so that two never share a key.
@@ -26,13 +27,16 @@ from rapid.errors import BadName
 __all__ = [
     "MEDIA_TYPES",
     "ONLY_DETECTOR",
+    "CatalogueKey",
     "PictureKey",
     "SidecarKey",
+    "catalogue_key",
     "check_camera",
     "check_day_obs",
     "day_text",
     "is_on_show",
     "metadata_key",
+    "parse_catalogue_key",
     "parse_metadata_key",
     "parse_picture_key",
     "parse_sidecar_key",
@@ -46,7 +50,13 @@ ONLY_DETECTOR = "R00_S00"
 
 OWN = "rapid"
 ROW = "row"
-MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "json": "application/json"}
+PARQUET = "parquet"
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "json": "application/json",
+    PARQUET: "application/vnd.apache.parquet",
+}
 """Media type of each suffix that is ever written."""
 
 _T = TypeVar("_T")
@@ -61,9 +71,9 @@ _PICTURE = re.compile(
     r"(?P=camera)_(?P=channel)_(?P=day)_(?P=seq)\.(?P<suffix>png|jpg)"
 )
 _METADATA = re.compile(r"(?P<camera>[\w-]+)/(?P<day>\d{4}-\d{2}-\d{2})/metadata\.json")
-_SIDECAR = re.compile(
-    rf"{OWN}/(?P<camera>[\w-]+)/(?P<day_obs>\d{{8}})/(?P<seq>\d{{6}})/(?P<detector>\w+)/(?P<name>\w+)\.json"
-)
+_PLACE = rf"{OWN}/(?P<camera>[\w-]+)/(?P<day_obs>\d{{8}})/(?P<seq>\d{{6}})/(?P<detector>\w+)/(?P<name>\w+)"
+_SIDECAR = re.compile(_PLACE + r"\.json")
+_CATALOGUE = re.compile(_PLACE + rf"\.{PARQUET}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,22 @@ class SidecarKey:
     seq_num: int
     detector_name: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueKey:
+    """What the key of a catalogue says."""
+
+    camera: str
+    day_obs: int
+    seq_num: int
+    detector_name: str
+    name: str
+
+    @property
+    def file_name(self) -> str:
+        """A name that says all of it, for a copy among others: ``auxtel_20260315_000051_R00_S00_sources.parquet``."""
+        return f"{self.camera}_{self.day_obs}_{self.seq_num:06}_{self.detector_name}_{self.name}.{PARQUET}"
 
 
 def picture_key(picture: PictureKey) -> str:
@@ -148,11 +174,7 @@ def parse_metadata_key(key: str) -> tuple[str, int]:
 
 def sidecar_key(sidecar: SidecarKey) -> str:
     """Write the key of a sidecar."""
-    _check_place(sidecar.camera, sidecar.seq_num, sidecar.detector_name)
-    _check(_CHANNEL, sidecar.name, "channel")
-    check_day_obs(sidecar.day_obs)
-    place = f"{OWN}/{sidecar.camera}/{sidecar.day_obs}/{sidecar.seq_num:06}/{sidecar.detector_name}"
-    return f"{place}/{sidecar.name}.json"
+    return f"{_place(sidecar, 'channel')}.json"
 
 
 def row_key(camera: str, day_obs: int, seq_num: int, detector_name: str) -> str:
@@ -175,9 +197,37 @@ def parse_sidecar_key(key: str) -> SidecarKey:
     return _same(sidecar, sidecar_key(sidecar), key)
 
 
+def catalogue_key(catalogue: CatalogueKey) -> str:
+    """Write the key of a catalogue.
+
+    Raises
+    ------
+    BadName
+        If a part of it may not stand in a key.
+    """
+    return f"{_place(catalogue, 'catalogue')}.{PARQUET}"
+
+
+def parse_catalogue_key(key: str) -> CatalogueKey:
+    """Read the key of a catalogue.
+
+    Raises
+    ------
+    BadName
+        If it is not one.
+    """
+    match = _CATALOGUE.fullmatch(key)
+    if match is None:
+        raise BadName("not the key of a catalogue", subject=repr(key[:120]))
+    catalogue = CatalogueKey(
+        match["camera"], int(match["day_obs"]), int(match["seq"]), match["detector"], match["name"]
+    )
+    return _same(catalogue, catalogue_key(catalogue), key)
+
+
 def is_on_show(key: str) -> bool:
     """Tell whether a key is one that the gallery writes; nothing else of a store is ever shown."""
-    for parse in (parse_picture_key, parse_sidecar_key, parse_metadata_key):
+    for parse in (parse_picture_key, parse_sidecar_key, parse_metadata_key, parse_catalogue_key):
         try:
             parse(key)
         except BadName:
@@ -220,6 +270,14 @@ def check_camera(camera: str) -> str:
     if camera == OWN:
         raise BadName("the prefix of our own keys is not a camera", subject=repr(camera))
     return _check(_CAMERA, camera, "camera")
+
+
+def _place(key: SidecarKey | CatalogueKey, what: str) -> str:
+    """Write all of a key of our own but its suffix."""
+    _check_place(key.camera, key.seq_num, key.detector_name)
+    _check(_CHANNEL, key.name, what)
+    check_day_obs(key.day_obs)
+    return f"{OWN}/{key.camera}/{key.day_obs}/{key.seq_num:06}/{key.detector_name}/{key.name}"
 
 
 def _check_place(camera: str, seq_num: int, detector_name: str) -> None:

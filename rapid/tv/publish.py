@@ -1,4 +1,4 @@
-"""Put results on show: pictures first, the row last. The row is the promise that everything it names is there.
+"""Put results on show: pictures and catalogues first, the row last. The row is the promise that everything it names is there.
 
 What is written depends on the outcome alone, so a replay of a night writes the same bytes under the same keys.
 """
@@ -10,9 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from rapid.errors import RapidError
-from rapid.ports import EncodedPicture, JsonValue, Outcome, Row, Store
+from rapid.ports import EncodedCatalogue, EncodedPicture, JsonValue, Outcome, Row, Store
 from rapid.tv.documents import json_bytes
-from rapid.tv.keys import MEDIA_TYPES, PictureKey, SidecarKey, metadata_key, picture_key, row_key, sidecar_key
+from rapid.tv.keys import (
+    MEDIA_TYPES,
+    CatalogueKey,
+    PictureKey,
+    SidecarKey,
+    catalogue_key,
+    metadata_key,
+    picture_key,
+    row_key,
+    sidecar_key,
+)
 from rapid.tv.table import night_table
 
 __all__ = ["StoreGallery"]
@@ -25,19 +35,21 @@ class StoreGallery:
     store: Store
 
     async def publish(self, outcome: Outcome) -> Row:
-        """Write the pictures, their sidecars, then the row object; return the row with the keys of its pictures.
+        """Write pictures and catalogues, the sidecars, then the row object; return the row with the keys of the former.
 
         Raises
         ------
         BadName
-            If a camera, channel or detector has a name that may not stand in a key; nothing is written.
+            If a camera, channel, catalogue or detector has a name that may not stand in a key; nothing is written.
         RapidError
             As the store raised it; the row object is then not written.
         """
-        row = _with_channels(outcome.row, outcome.pictures)
+        row = _with_catalogues(_with_channels(outcome.row, outcome.pictures), outcome.catalogues)
         sidecars = {_sidecar(row, p): json_bytes(p.sidecar) for p in outcome.pictures if p.sidecar}
         promise = json_bytes(_document(row, outcome.columns))
-        await self._put_all((row.channels[picture.channel], picture.body) for picture in outcome.pictures)
+        pictures = [(row.channels[picture.channel], picture.body) for picture in outcome.pictures]
+        tables = [(row.catalogues[catalogue.name], catalogue.body) for catalogue in outcome.catalogues]
+        await self._put_all(pictures + tables)
         await self._put_all(sidecars.items())
         await self._put_all([(row_key(row.camera, row.day_obs, row.seq_num, row.detector_name), promise)])
         return row
@@ -78,6 +90,20 @@ def _with_channels(row: Row, pictures: Sequence[EncodedPicture]) -> Row:
         msg = f"{row.obs_id} {row.detector_name}: expected one picture a channel, found {named}"
         raise ValueError(msg)
     return replace(row, channels=channels)
+
+
+def _with_catalogues(row: Row, catalogues: Sequence[EncodedCatalogue]) -> Row:
+    keys = {
+        catalogue.name: catalogue_key(
+            CatalogueKey(row.camera, row.day_obs, row.seq_num, row.detector_name, catalogue.name)
+        )
+        for catalogue in catalogues
+    }
+    if len(keys) != len(catalogues):
+        named = ", ".join(catalogue.name for catalogue in catalogues)
+        msg = f"{row.obs_id} {row.detector_name}: expected catalogues of different names, found {named}"
+        raise ValueError(msg)
+    return replace(row, catalogues=keys)
 
 
 def _sidecar(row: Row, picture: EncodedPicture) -> str:

@@ -61,6 +61,7 @@ class TestAttempts:
             "channels": {"monitor": "auxtel/5.png"},
             "failures": {},
             "timings": {"isr": 0.25},
+            "catalogues": {"sources": "rapid/5.parquet"},
         }
         as_of, columns, _ = await ledger.night("auxtel", DAY_OBS)
         assert (as_of, columns) == (event.id, COLUMNS)

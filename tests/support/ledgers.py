@@ -86,6 +86,7 @@ def row_of(
         notes={} if seeing is not None else {"seeing": "no stars"},
         uncertainties={"seeing": 0.02} if seeing is not None else {},
         channels={"monitor": f"auxtel/{seq_num}.png"},
+        catalogues={"sources": f"rapid/{seq_num}.parquet"},
     )
 
 

@@ -65,6 +65,7 @@ def entry_of(seq_num: int, *, state: str = "done", day_obs: int = 20260315, **ch
         "notes": {},
         "uncertainties": {"psf_fwhm": 0.012} if state == "done" else {},
         "channels": {},
+        "catalogues": {},
         "failures": {},
         "timings": {"file_to_seen": 0.05, "file_to_published": 1.4} if state == "done" else {},
     }

@@ -98,8 +98,9 @@ class MemoryGallery:
             key = f"{outcome.row.obs_id}/{picture.channel}.{picture.suffix}"
             self.pictures[key] = picture.body
             channels[picture.channel] = key
+        catalogues = {each.name: f"{outcome.row.obs_id}/{each.name}.parquet" for each in outcome.catalogues}
         self.log.append(outcome.row.obs_id)
-        return replace(outcome.row, channels=channels)
+        return replace(outcome.row, channels=channels, catalogues=catalogues)
 
     async def publish_night(
         self,

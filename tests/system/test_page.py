@@ -485,6 +485,24 @@ async def test_an_exposure_has_its_pictures_numbers_and_latency(site: Site, page
     ]
 
 
+async def test_a_catalogue_is_taken_home_under_a_name_that_says_whose_it_is(site: Site, page: Page) -> None:
+    key = "rapid/auxtel/20260315/000002/R00_S00/sources.parquet"
+    site.store.objects[key] = b"PAR1 PAR1"
+    await site.expose(1)
+    await site.expose(2, catalogues={"sources": key})
+    await page.goto(f"{site.url}auxtel/20260315/2")
+    link = page.get_by_role("link", name="sources.parquet")
+    async with page.expect_download(timeout=SOON) as waiting:
+        await link.click()
+    download = await waiting.value
+    assert download.suggested_filename == "auxtel_20260315_000002_R00_S00_sources.parquet"
+    assert (await download.path()).read_bytes() == b"PAR1 PAR1"
+    await page.keyboard.press("ArrowLeft")
+    await expect(page).to_have_url(f"{site.url}auxtel/20260315/1", timeout=SOON)
+    await expect(page.locator(".headline")).to_be_visible(timeout=SOON)
+    await expect(page.locator(".downloads")).to_have_count(0)
+
+
 async def test_a_missing_number_says_why(site: Site, page: Page) -> None:
     await site.expose(2, cells={"psf_fwhm": None}, notes={"psf_fwhm": "no star is bright enough"})
     await page.goto(f"{site.url}auxtel/20260315/2")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from rapid import study
 from rapid.errors import BadName, ConfigError, NotAvailable
 from rapid.ports import Task
+from rapid.processing.catalogue import SOURCES, read_parquet, sources_of
 from rapid.study import analyses, study_task
 from tests.support.daemon import rapid
 
@@ -98,6 +100,33 @@ def test_a_science_frame_becomes_row_and_pictures(night: Path) -> None:
     assert row.failures == {}
     assert outcome.shutter_closed_at.tzinfo is UTC
     json.dumps(dict(row.cells), allow_nan=False)
+
+
+def test_a_science_frame_has_its_catalogue_and_a_bias_none(night: Path) -> None:
+    outcome = study_task(task_of(night, SCIENCE))
+    (catalogue,) = outcome.catalogues
+    assert catalogue.name == "sources"
+    table = read_parquet(catalogue.body, SOURCES)
+    assert table.num_rows == outcome.row.cells["n_sources"]
+    assert sources_of(table).star.sum() >= outcome.row.cells["psf_star_count"]  # type: ignore[operator]
+    assert outcome.seconds["catalogue"] > 0
+    assert study_task(task_of(night, SCIENCE)).catalogues == outcome.catalogues, "a replay gives the same bytes"
+    assert study_task(task_of(night, 1)).catalogues == ()
+
+
+def test_a_catalogue_that_cannot_be_made_is_named_and_spoils_nothing(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_study: object) -> object:
+        message = "too many columns"
+        raise ValueError(message)
+
+    monkeypatch.setattr(study, "catalogue_of", broken)
+    outcome = study_task(task_of(night, SCIENCE))
+    assert outcome.row.failures == {"catalogue": "ValueError: too many columns"}
+    assert outcome.catalogues == ()
+    assert len(outcome.pictures) == 2
+    assert outcome.row.cells["psf_fwhm"] is not None
 
 
 def test_shutter_close_is_the_header_s_end_less_37_seconds(night: Path) -> None:

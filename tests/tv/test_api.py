@@ -214,6 +214,17 @@ async def test_a_picture_that_is_not_there_is_404_and_says_no_more(client: httpx
     assert (answer.status_code, answer.json()) == (404, {"detail": "there is no such picture"})
 
 
+async def test_a_catalogue_is_a_file_to_be_saved(client: httpx.AsyncClient, store: MemoryStore) -> None:
+    key = "rapid/auxtel/20260315/000003/R00_S00/sources.parquet"
+    assert (await client.get(f"/pictures/{key}")).status_code == 404
+    store.objects[key] = b"PAR1"
+    answer = await client.get(f"/pictures/{key}")
+    assert (answer.content, answer.headers["content-type"]) == (b"PAR1", "application/vnd.apache.parquet")
+    expected = 'attachment; filename="auxtel_20260315_000003_R00_S00_sources.parquet"'
+    assert answer.headers["content-disposition"] == expected
+    assert "content-disposition" not in (await client.get(f"/pictures/{PICTURE}")).headers
+
+
 @pytest.mark.parametrize(
     "key",
     [

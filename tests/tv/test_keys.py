@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rapid.errors import BadName
 from rapid.tv import keys
-from rapid.tv.keys import PictureKey, SidecarKey
+from rapid.tv.keys import CatalogueKey, PictureKey, SidecarKey
 
 RUBINTV = re.compile(r"(\w+)\/([\d-]+)\/(\w+)\/(\d{6}|final)\/([\w-]+)\.(\w+)$")
 """The expression by which RubinTV itself reads keys."""
@@ -23,6 +23,7 @@ seq_nums = st.integers(0, 999999)
 detectors = st.from_regex(r"R[0-4][0-4]_S[0-2GW][0-2]", fullmatch=True)
 pictures = st.builds(PictureKey, cameras, days, channels, seq_nums, st.sampled_from(["png", "jpg"]), detectors)
 sidecars = st.builds(SidecarKey, cameras, days, seq_nums, detectors, channels)
+catalogues = st.builds(CatalogueKey, cameras, days, seq_nums, detectors, channels)
 
 
 @given(pictures)
@@ -49,6 +50,15 @@ def test_a_sidecar_key_is_read_back_and_is_none_of_rubintv(sidecar: SidecarKey) 
     assert RUBINTV.fullmatch(key) is None
 
 
+@given(catalogues)
+def test_a_catalogue_key_is_read_back_and_is_none_of_rubintv(catalogue: CatalogueKey) -> None:
+    key = keys.catalogue_key(catalogue)
+    assert keys.parse_catalogue_key(key) == catalogue
+    assert keys.is_on_show(key)
+    assert RUBINTV.fullmatch(key) is None
+    assert re.fullmatch(r"[\w.]+", catalogue.file_name, re.ASCII)
+
+
 @given(cameras, days)
 def test_a_metadata_key_is_read_back(camera: str, day_obs: int) -> None:
     key = keys.metadata_key(camera, day_obs)
@@ -64,7 +74,11 @@ def test_two_pictures_never_share_a_key(one: PictureKey, other: PictureKey) -> N
 
 @given(st.text(max_size=60))
 def test_a_key_that_is_read_is_written_the_same(text: str) -> None:
-    for parse, write in ((keys.parse_picture_key, keys.picture_key), (keys.parse_sidecar_key, keys.sidecar_key)):
+    for parse, write in (
+        (keys.parse_picture_key, keys.picture_key),
+        (keys.parse_sidecar_key, keys.sidecar_key),
+        (keys.parse_catalogue_key, keys.catalogue_key),
+    ):
         try:
             value = parse(text)
         except BadName:
@@ -79,6 +93,9 @@ def test_the_keys_are_those_of_the_observatory() -> None:
     assert keys.row_key("auxtel", 20260315, 51, "R00_S00") == "rapid/auxtel/20260315/000051/R00_S00/row.json"
     sidecar = SidecarKey("auxtel", 20260315, 51, "R00_S00", "imexam")
     assert keys.sidecar_key(sidecar) == "rapid/auxtel/20260315/000051/R00_S00/imexam.json"
+    catalogue = CatalogueKey("auxtel", 20260315, 51, "R00_S00", "sources")
+    assert keys.catalogue_key(catalogue) == "rapid/auxtel/20260315/000051/R00_S00/sources.parquet"
+    assert catalogue.file_name == "auxtel_20260315_000051_R00_S00_sources.parquet"
 
 
 def test_a_detector_of_many_is_named_in_the_channel() -> None:
@@ -109,9 +126,28 @@ def test_what_could_not_be_read_back_is_not_written(picture: PictureKey, message
 
 
 @pytest.mark.parametrize(
+    ("catalogue", "message"),
+    [
+        (CatalogueKey("rapid", 20260315, 1, "R00_S00", "sources"), "prefix of our own keys"),
+        (CatalogueKey("auxtel", 20260230, 1, "R00_S00", "sources"), "not a day_obs"),
+        (CatalogueKey("auxtel", 20260315, -1, "R00_S00", "sources"), "not a sequence number"),
+        (CatalogueKey("auxtel", 20260315, 1, "../S00", "sources"), "not the name of a detector"),
+        (CatalogueKey("auxtel", 20260315, 1, "R00_S00", "../x"), "not the name of a catalogue"),
+    ],
+)
+def test_a_catalogue_that_could_not_be_read_back_is_not_written(catalogue: CatalogueKey, message: str) -> None:
+    with pytest.raises(BadName, match=message):
+        keys.catalogue_key(catalogue)
+
+
+@pytest.mark.parametrize(
     "key",
     [
         "",
+        "rapid/auxtel/20260315/000051/nobody/sources.parquet",
+        "rapid/auxtel/20260315/000051/R00_S00/../sources.parquet",
+        "rapid/auxtel/20260315/51/R00_S00/sources.parquet",
+        "auxtel/2026-03-15/sources/000051/sources.parquet",
         "ledger.sqlite",
         "auxtel/2026-03-15/monitor/000051/auxtel_monitor_2026-03-15_000052.png",
         "auxtel/2026-03-15/monitor/000051/../../../../etc/passwd",

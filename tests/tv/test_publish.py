@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from rapid.errors import BadName, NotAvailable
-from rapid.ports import EncodedPicture, Outcome, Row
+from rapid.ports import EncodedCatalogue, EncodedPicture, Outcome, Row
 from rapid.tv.publish import StoreGallery
 from tests.support.memory_feed import COLUMNS, MemoryStore, entry_of
 
 PLACE = "rapid/auxtel/20260315/000051/R00_S00"
 MONITOR = "auxtel/2026-03-15/monitor/000051/auxtel_monitor_2026-03-15_000051.png"
 IMEXAM = "auxtel/2026-03-15/imexam/000051/auxtel_imexam_2026-03-15_000051.jpg"
+SOURCES = f"{PLACE}/sources.parquet"
 
 
 def outcome_of(*, cells: Mapping[str, Any] | None = None, seconds: float = 1.0, camera: str = "auxtel") -> Outcome:
@@ -39,6 +40,7 @@ def outcome_of(*, cells: Mapping[str, Any] | None = None, seconds: float = 1.0, 
         shutter_closed_at=datetime(2026, 3, 16, tzinfo=UTC),
         seconds={"read": seconds},
         cpu_seconds=seconds,
+        catalogues=(EncodedCatalogue("sources", b"PAR1"),),
     )
 
 
@@ -57,11 +59,11 @@ class FailingStore(MemoryStore):
 
 
 class MeetingStore(MemoryStore):
-    """Lets the pictures in only together: a gallery that writes them one by one would wait for ever."""
+    """Lets pictures and catalogue in only together: a gallery that writes them one by one would wait for ever."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.barrier = asyncio.Barrier(2)
+        self.barrier = asyncio.Barrier(3)
 
     async def put(self, key: str, body: bytes, *, media_type: str = "application/octet-stream") -> None:
         if not key.endswith("json"):
@@ -73,8 +75,10 @@ async def test_pictures_come_first_then_sidecars_then_the_row() -> None:
     store = MemoryStore()
     row = await StoreGallery(store).publish(outcome_of())
     assert row.channels == {"monitor": MONITOR, "imexam": IMEXAM}
-    assert set(store.puts[:2]) == {MONITOR, IMEXAM}
-    assert store.puts[2:] == [f"{PLACE}/imexam.json", f"{PLACE}/row.json"]
+    assert row.catalogues == {"sources": SOURCES}
+    assert set(store.puts[:3]) == {MONITOR, IMEXAM, SOURCES}
+    assert store.puts[3:] == [f"{PLACE}/imexam.json", f"{PLACE}/row.json"]
+    assert store.objects[SOURCES] == b"PAR1"
 
 
 async def test_the_row_object_is_all_of_the_row() -> None:
@@ -83,6 +87,7 @@ async def test_the_row_object_is_all_of_the_row() -> None:
     document = json.loads(store.objects[f"{PLACE}/row.json"])
     assert document["cells"] == {"psf_fwhm": 0.95, "object": "δ Cep"}
     assert document["channels"]["monitor"] == MONITOR
+    assert document["catalogues"] == {"sources": SOURCES}
     assert document["columns"]["psf_fwhm"]["unit"] == "arcsec"
     assert document["obs_id"] == "AT_O_20260315_000051"
     assert json.loads(store.objects[f"{PLACE}/imexam.json"]) == {"x": 1.5, "fits": [1.0, 2.0]}
@@ -93,6 +98,7 @@ async def test_media_types_are_said() -> None:
     await StoreGallery(store).publish(outcome_of())
     assert store.media_types[MONITOR] == "image/png"
     assert store.media_types[IMEXAM] == "image/jpeg"
+    assert store.media_types[SOURCES] == "application/vnd.apache.parquet"
     assert store.media_types[f"{PLACE}/row.json"] == "application/json"
 
 
@@ -102,7 +108,7 @@ async def test_pictures_are_written_at_once() -> None:
     assert len(row.channels) == 2
 
 
-@pytest.mark.parametrize("key", [MONITOR, IMEXAM, f"{PLACE}/imexam.json"])
+@pytest.mark.parametrize("key", [MONITOR, IMEXAM, SOURCES, f"{PLACE}/imexam.json"])
 async def test_no_row_is_promised_when_something_it_needs_was_not_written(key: str) -> None:
     store = FailingStore(key)
     with pytest.raises(NotAvailable, match="the store is away"):
@@ -144,6 +150,17 @@ async def test_two_pictures_of_one_channel_are_refused() -> None:
     twice = Outcome(**{**_fields(outcome), "pictures": outcome.pictures[:1] * 2})
     with pytest.raises(ValueError, match="expected one picture a channel, found monitor, monitor"):
         await StoreGallery(MemoryStore()).publish(twice)
+
+
+async def test_catalogues_of_one_name_or_a_climbing_one_are_refused_before_anything_is_written() -> None:
+    store, outcome = MemoryStore(), outcome_of()
+    twice = Outcome(**{**_fields(outcome), "catalogues": outcome.catalogues * 2})
+    with pytest.raises(ValueError, match="expected catalogues of different names, found sources, sources"):
+        await StoreGallery(store).publish(twice)
+    climbing = Outcome(**{**_fields(outcome), "catalogues": (EncodedCatalogue("../sources", b""),)})
+    with pytest.raises(BadName, match="not the name of a catalogue"):
+        await StoreGallery(store).publish(climbing)
+    assert store.objects == {}
 
 
 async def test_the_night_is_written_where_rubintv_looks() -> None:

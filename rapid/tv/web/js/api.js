@@ -28,8 +28,16 @@ export function exposureUrl(entry, seqNum = entry.seq_num) {
 }
 
 export function pictureUrl(entry, channel) {
-  const key = entry.channels[channel].split("/").map(encodeURIComponent).join("/");
-  return new URL(`pictures/${key}?v=${version(entry)}`, ROOT).href;
+  return objectUrl(entry, entry.channels[channel]);
+}
+
+export function catalogueUrl(entry, name) {
+  return objectUrl(entry, entry.catalogues[name]);
+}
+
+function objectUrl(entry, key) {
+  const path = key.split("/").map(encodeURIComponent).join("/");
+  return new URL(`pictures/${path}?v=${version(entry)}`, ROOT).href;
 }
 
 // A picture may be kept for as long as its row stays what it is, to the last timing: another run is another version.

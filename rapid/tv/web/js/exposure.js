@@ -1,6 +1,6 @@
 // The page of one exposure: pictures, every number with its unit and uncertainty or the reason why it is missing.
 
-import { NotThere, apiUrl, exposureUrl, getJson, nightUrl, pictureUrl } from "./api.js";
+import { NotThere, apiUrl, catalogueUrl, exposureUrl, getJson, nightUrl, pictureUrl } from "./api.js";
 import { makeBar } from "./bar.js";
 import { listed } from "./columns.js";
 import { byId, el, joined, pointTo } from "./dom.js";
@@ -96,9 +96,18 @@ function story(entry, columns, several) {
     several ? el("h2", { class: "detector" }, entry.detector_name) : null,
     headline(entry),
     ...trouble(entry),
+    downloads(entry),
     ...groups.map((group) => groupSection(entry, group, columns.filter((c) => c.group === group && c.name in entry.cells))),
     latencySection(entry.timings),
   ].filter(Boolean);
+}
+
+// What can be taken home: a script or a table reader understands it, a browser does not.
+function downloads(entry) {
+  const names = Object.keys(entry.catalogues ?? {});
+  if (!names.length) return null;
+  const links = names.map((name) => el("a", { href: catalogueUrl(entry, name), download: "", title: `Catalogue of ${name} as Parquet` }, `${name}.parquet ↓`));
+  return el("p", { class: "downloads" }, "catalogue ", ...links);
 }
 
 function headline(entry) {
