@@ -7,6 +7,8 @@
     batch      what becomes of each announcement: new, known already, back again, or another's exposure
     attempts   an attempt begins, ends well, ends badly; what a killed life left is recovered
     table      the night table, its versions and the feed are written together
+    exposures  exposures as wholes;  hearing: what is said of them apart from their files
+    catching_up  what a listing of the archive is compared with
     reading    everything that only looks
     alone      the lock of a ledger that is one service's own, and whether a service holds it
     leases     which service is at which attempt, where several share a ledger;  clock: the one clock they go by

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from rapid.errors import InputError
-from rapid.ledger.schema import arrivals, columns, dead_letters, feed, nights, rows
+from rapid.ledger.schema import arrivals, columns, dead_letters, exposures, feed, nights, rows
 from rapid.ports import Arrival, Counts, DeadLetter, FeedEvent, JsonValue, State
 
 __all__ = [
@@ -125,6 +126,11 @@ def fetch_night(
         .order_by(rows.c.seq_num, rows.c.detector_name, rows.c.obs_id)
     )
     entries = [dict(found) for found in connection.execute(query).mappings()]
+    wholes = _fetch_wholes(connection, camera, day_obs, {_identity(entry) for entry in entries})
+    if wholes:
+        entries = sorted(
+            wholes + entries, key=lambda entry: (entry["seq_num"], entry["detector_name"], entry["obs_id"])
+        )
     used = {name for entry in entries for name in (*entry["cells"], *entry["notes"])}
     known = connection.execute(sa.select(columns).where(columns.c.camera == camera).order_by(columns.c.id)).mappings()
     described = {
@@ -133,6 +139,20 @@ def fetch_night(
         if found["name"] in used
     }
     return last_feed_id(connection), described, entries
+
+
+def _fetch_wholes(
+    connection: sa.Connection, camera: str, day_obs: int, taken: AbstractSet[tuple[str, str]]
+) -> list[dict[str, JsonValue]]:
+    """Fetch the entries of exposures as wholes; one whose place a detector has taken has had its time."""
+    night = (exposures.c.camera == camera) & (exposures.c.day_obs == day_obs) & (exposures.c.revision > 0)
+    found = connection.execute(sa.select(exposures.c.entry).where(night)).scalars()
+    nothing: dict[str, JsonValue] = {column.name: {} for column in ENTRY_COLUMNS}  # for columns younger than an entry
+    return [{**nothing, **entry} for entry in found if _identity(entry) not in taken]
+
+
+def _identity(entry: Mapping[str, JsonValue]) -> tuple[str, str]:
+    return str(entry["obs_id"]), str(entry["detector_name"])
 
 
 def list_unpublished_nights(connection: sa.Connection) -> list[tuple[str, int, int]]:

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 
 from rapid.errors import LedgerError
 from rapid.events import FileArrived, Rejected
-from rapid.ledger import attempts, inbox, leases, migrate, outbox, reading, table
+from rapid.ledger import attempts, catching_up, inbox, leases, migrate, outbox, reading, table
 from rapid.ledger.clock import LedgerClock
 from rapid.ledger.databases import open_engines
 from rapid.ledger.engines import Engines, translated_errors
+from rapid.ledger.exposures import SqlExposures
 from rapid.ledger.transaction import Writing
 from rapid.ledger.watch import LOOK_OFTEN, LOOK_SELDOM, FeedWatch
 from rapid.ports import (
@@ -103,6 +104,7 @@ class SqlLedger:
         self._read_clock: Callable[[sa.Connection], datetime] = (lambda _: clock()) if clock else own.read
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger-read")
+        self.exposures = SqlExposures(self._read, self._write)
         self._watch = FeedWatch(self.last_feed_id, every=LOOK_SELDOM if engines.shared else LOOK_OFTEN)
 
     async def prepare(self) -> None:
@@ -199,6 +201,14 @@ class SqlLedger:
     async def dead_letter(self, dead_letter_id: int) -> DeadLetter:
         """Fetch one."""
         return await self._read(lambda connection: reading.fetch_dead_letter(connection, dead_letter_id))
+
+    async def known(self, files: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Tell of files (key, content) whether an arrival of this content is written down."""
+        return await self._read(lambda connection: catching_up.tell_known(connection, files))
+
+    async def gaps(self, camera: str, day_obs: int) -> Sequence[tuple[int, int]]:
+        """List the sequence numbers between exposures of a night of which nothing is known."""
+        return await self._read(lambda connection: catching_up.list_gaps(connection, camera, day_obs))
 
     async def counts(self) -> Counts:
         """Count arrivals by state."""

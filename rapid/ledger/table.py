@@ -28,9 +28,11 @@ __all__ = [
     "mark_published",
     "put_entries",
     "register_columns",
+    "tell",
 ]
 
 Entry: TypeAlias = dict[str, JsonValue]
+Night: TypeAlias = tuple[str, int]
 
 _SETTLED = {State.DONE, State.FAILED}
 _NAMES = tuple(column.name for column in ENTRY_COLUMNS)
@@ -124,10 +126,20 @@ def put_entries(writing: Writing, changes: Sequence[tuple[Stored | None, Entry]]
     changed = [{**entry, "row_id": old.row_id} for old, entry in changes if old is not None]
     if changed:
         writing.connection.execute(sa.update(rows).where(rows.c.id == sa.bindparam("row_id")), changed)
-    touched = _touched_nights(changes)
+    return tell(writing, [entry for _, entry in changes], _touched_nights(changes))
+
+
+def tell(writing: Writing, entries: Sequence[Entry], touched: Mapping[Night, bool]) -> list[FeedEvent]:
+    """Say in the feed what entries look like now; the events are in order.
+
+    Parameters
+    ----------
+    touched
+        Nights (camera, day_obs) in which something changed, and whether that was more than an expectation.
+    """
     known = _known_nights(writing.connection, touched)
     _append(writing, "night", [{"camera": night[0], "day_obs": night[1]} for night in touched if night not in known])
-    events = _append(writing, "exposure", [entry for _, entry in changes])
+    events = _append(writing, "exposure", entries)
     _raise_versions(writing, touched, known)
     return events
 
@@ -163,9 +175,6 @@ def mark_published(writing: Writing, camera: str, day_obs: int, version: int) ->
     change = {"published_version": version, "published_by": writing.holder}
     writing.connection.execute(sa.update(nights).where(older).values(change))
     writing.connection.execute(sa.update(nights).where(newer).values(published_version=0))
-
-
-Night: TypeAlias = tuple[str, int]
 
 
 def _night(entry: Entry) -> Night:

@@ -5,6 +5,7 @@ Every port has a contract suite in ``tests/contracts``; a fake and the real thin
 
 from rapid.ports.bus import Batch, Source
 from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent, Recorded, State
+from rapid.ports.exposures import DetectorStanding, Exposures, Heard, Product, Standing
 from rapid.ports.ledger import Ledger
 from rapid.ports.outbox import Bulletin, Outbox, Place
 from rapid.ports.stores import Store, StoredObject
@@ -17,18 +18,23 @@ __all__ = [
     "Bulletin",
     "Counts",
     "DeadLetter",
+    "DetectorStanding",
     "EncodedCatalogue",
     "EncodedPicture",
+    "Exposures",
     "FeedEvent",
     "Gallery",
+    "Heard",
     "JsonValue",
     "Ledger",
     "Outbox",
     "Outcome",
     "Place",
+    "Product",
     "Recorded",
     "Row",
     "Source",
+    "Standing",
     "State",
     "Store",
     "StoredObject",

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rapid.events import FileArrived, Rejected
 from rapid.ports.entries import Arrival, Attempt, Counts, DeadLetter, FeedEvent, Recorded, State
+from rapid.ports.exposures import Exposures
 from rapid.ports.outbox import Outbox
 from rapid.ports.work import JsonValue, Row
 
@@ -21,6 +22,19 @@ class Ledger(Outbox, Protocol):
 
     Every method is durable when it returns.
     """
+
+    @property
+    def exposures(self) -> Exposures:
+        """The exposures as wholes."""
+        ...
+
+    async def known(self, files: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Tell of files (key, content) whether an arrival of this content is written down, whatever became of it."""
+        ...
+
+    async def gaps(self, camera: str, day_obs: int) -> Sequence[tuple[int, int]]:
+        """List the ranges of sequence numbers, first and last, between exposures of a night of which nothing is known."""
+        ...
 
     async def record(self, items: Sequence[FileArrived | Rejected]) -> Recorded:
         """Write announcements down, each once.
