@@ -30,6 +30,7 @@ __all__ = [
     "BUS_LAG",
     "BUS_LAST_MESSAGE",
     "BUS_LOST",
+    "BUS_MESSAGE_AGE",
     "BUS_REBALANCES",
     "CONTENT_TYPE",
     "CPU_SECONDS",
@@ -97,7 +98,13 @@ BUS_LAG: Final = Gauge(
 )
 BUS_LAST_MESSAGE: Final = Gauge(
     "rapid_bus_last_message_timestamp_seconds",
-    "When the newest message was sent, Unix time (UTC).",
+    "When the last message was taken from the bus, Unix time (UTC), by our own clock.",
+    ["source"],
+    registry=REGISTRY,
+)
+BUS_MESSAGE_AGE: Final = Gauge(
+    "rapid_bus_message_age_seconds",
+    "How long ago the newest message had been sent when it was taken, by its own stamp; zero where that lies ahead of us.",
     ["source"],
     registry=REGISTRY,
 )

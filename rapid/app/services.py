@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from rapid import metrics
+from rapid.app.collecting import collect_seldom
 from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
 from rapid.app.sources import open_sources
 from rapid.config import Settings
@@ -54,6 +55,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
     LedgerError, NotAvailable, WorkerDied
         If something indispensable cannot be had.
     """
+    collect_seldom()
     notifier = Notifier.from_environment()
     health = Health()
     async with open_sources(settings, health) as sources, open_line(settings) as line:

@@ -18,6 +18,13 @@ __all__ = ["open_sqlite"]
 _WAL_KEPT = 64 * 1024 * 1024
 """The write-ahead log is cut back to this many bytes after a checkpoint: a long read may have let it grow."""
 
+_CHECKPOINT = 8192
+"""Pages that the write-ahead log collects (32 MB): a page that is changed by many batches, as those of indices are, is
+written to its place once and not every thousand pages."""
+
+_CACHE = 32 * 1024
+"""Memory of the writer for pages [KiB]: the pages of indices that a night of an LSST camera goes through."""
+
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: "it is locked: another process has been writing for too long",
     sqlite3.SQLITE_LOCKED: "it is locked: another process has been writing for too long",
@@ -103,6 +110,8 @@ def _engine(place: Path, *, mode: str, busy_timeout: timedelta, begin: str, conn
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE}")
 
     @sa.event.listens_for(engine, "begin")
     def start(connection: sa.Connection) -> None:

@@ -15,6 +15,10 @@ __all__ = ["register"]
 
 _log = structlog.get_logger(__name__)
 
+FEW = 20
+"""So many arrivals of a batch have a line of the log each: an exposure of one detector, or what a night brings live. More
+of them are a catch-up, where writing the log would cost more than writing the ledger."""
+
 
 async def register(
     source: Source,
@@ -43,8 +47,18 @@ async def register(
             metrics.RECEIVED.labels(source=source.name).inc(len(recorded.new))
             metrics.DUPLICATES.inc(recorded.duplicates)
             metrics.REJECTED.labels(source=source.name).inc(recorded.rejected)
-            for arrival in recorded.new:
-                metrics.LAST_ARRIVAL.set(arrival.recorded_at.timestamp())
-                _log.info("arrival recorded", key=arrival.key, size=arrival.size, state=arrival.state)
+            _tell(recorded.new, source.name)
             offer([arrival for arrival in recorded.new if arrival.state is State.WAITING])
             told(recorded)
+
+
+def _tell(new: Sequence[Arrival], source: str) -> None:
+    if not new:
+        return
+    metrics.LAST_ARRIVAL.set(new[-1].recorded_at.timestamp())
+    if len(new) > FEW:
+        facts = {"count": len(new), "first": new[0].key, "last": new[-1].key, "size": sum(one.size for one in new)}
+        _log.info("arrivals recorded", source=source, **facts)
+        return
+    for arrival in new:
+        _log.info("arrival recorded", key=arrival.key, size=arrival.size, state=arrival.state)
