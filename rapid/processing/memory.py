@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from rapid.processing.jit import compiled
 
-__all__ = ["AHEAD", "prefetch_line", "prefetch_row"]
+__all__ = ["AHEAD", "prefetch_line", "prefetch_row", "prefetch_square"]
 
 AHEAD: Final = 8
 """Rows from the one that is worked on to the one that is asked for: far enough for a row of 128 pixels to arrive in time."""
+
+_LARGEST_SQUARE: Final = 32.0
+"""Half the side [pixel] of what is asked for as a whole: it fits into the first cache beside another one."""
 
 _LINE: Final = 64
 """Bytes that memory is moved by."""
@@ -57,3 +60,16 @@ def prefetch_line(values: NDArray[Any], first: int, stop: int) -> None:
     """Ask for a part of an array of one axis, whose values lie side by side; it may lie outside."""
     for offset in range(first * values.itemsize, stop * values.itemsize, _LINE):
         _prefetch_at(values, offset)
+
+
+@compiled
+def prefetch_square(image: NDArray[Any], x: float, y: float, reach: float) -> None:
+    """Ask for all pixels within `reach` of a place of an image: done for the next source, it is there when its turn comes.
+
+    Nothing is asked for where that is no place, or too much.
+    """
+    if not (reach <= _LARGEST_SQUARE and abs(x) < image.shape[1] and abs(y) < image.shape[0]):
+        return
+    first, stop = max(int(x - reach), 0), min(int(x + reach) + 2, image.shape[1])
+    for row in range(max(int(y - reach), 0), min(int(y + reach) + 2, image.shape[0])):
+        prefetch_row(image, row, first, stop)

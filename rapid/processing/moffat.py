@@ -314,11 +314,12 @@ def _normal_equations(  # noqa: PLR0917 - compiled functions take their argument
         slope[:], slope[3] = 0.0, 1.0
         for node in range(nodes):
             base = 1.0 + squares[i, node] * scale
-            shape = base**-beta / nodes
+            log_base = math.log(base)
+            shape = math.exp(-beta * log_base) / nodes
             inner = amplitude * beta * shape / base * squares[i, node] * scale
             slope[0] += shape
             slope[1] += 2.0 * inner
-            slope[2] -= beta * (amplitude * shape * math.log(base) + inner * root_slope)
+            slope[2] -= beta * (amplitude * shape * log_base + inner * root_slope)
         residual = values[i] - amplitude * slope[0] - pedestal
         cost += weights[i] * residual * residual
         for k in range(4):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rapid.processing.gaussian_rows import Ellipse, Rows, lay_rows, new_rows
 from rapid.processing.jit import compiled
+from rapid.processing.memory import prefetch_square
 
 __all__ = ["Moments", "adaptive_moments", "measure_moments"]
 
@@ -115,6 +116,8 @@ def _all_moments(  # noqa: PLR0917 - compiled functions take their arguments by 
 ) -> None:
     rows = new_rows(int(_REACH * np.sqrt(2.0) * _LARGEST))
     for i in range(x.size):
+        if i + 1 < x.size:
+            prefetch_square(image, x[i + 1], y[i + 1], _REACH * sigma[i + 1])
         table[i, :] = np.nan
         _moments(image, x[i], y[i], sigma[i], sky[i], noise, rows, table[i])
 

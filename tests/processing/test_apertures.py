@@ -10,8 +10,9 @@ import sep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rapid.processing.apertures import circle_sums, curve_of_growth, measure_apertures
+from rapid.processing.apertures import curve_of_growth, measure_apertures
 from rapid.processing.background import background_of
+from rapid.processing.circles import circle_sums
 from rapid.processing.frame import Mask
 from rapid.processing.sources import detect_in
 from tests.support.stars import READ_NOISE, Stars, light_of, observed

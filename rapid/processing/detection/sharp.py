@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.jit import compiled
+from rapid.processing.memory import prefetch_square
 
 __all__ = ["peaks_and_sharpness"]
 
@@ -68,6 +69,8 @@ def _all(  # noqa: PLR0917 - compiled functions take their arguments by position
     half = math.ceil(_REACH * width)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / width) ** 2)
     for i in range(x.size):
+        if i + 1 < x.size:
+            prefetch_square(image, float(x[i + 1]), float(y[i + 1]), float(half + around))
         top, u, v = _highest(image, x[i], y[i], around)
         peak[i] = top - sky[i] if np.isfinite(top) else 0.0
         amplitude = _amplitude(image, u, v, sky[i], weights)
