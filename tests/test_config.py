@@ -118,3 +118,42 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     kafka = load_settings().kafka
     assert kafka.read_password() == "of rapid"
     assert "of rapid" not in repr(kafka)
+
+
+MQTT = '[mqtt]\nserver = "a:1883"\nroot = "summit"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[mqtt]\nserver = "a:1883"\n', "neither a root nor topics"),
+        ('[mqtt]\nserver = "a"\nroot = "r"\n', "expected host:port, found a"),
+        (MQTT + 'username = "u"\n', "given together or not at all"),
+        (MQTT + 'password = "p"\n', "given together or not at all"),
+        (MQTT + 'username = "u"\npassword = "p"\npassword_file = "f"\n', "one of them is too much"),
+        (MQTT + 'ca_file = "f"\n', "tls is not true: nothing would be encrypted"),
+        (MQTT + 'version = "3.1"\n', r"mqtt\.version"),
+        (MQTT + 'identifier = "a/b"\n', r"mqtt\.identifier"),
+        (MQTT + "receive_maximum = 65536\n", r"mqtt\.receive_maximum"),
+    ],
+)
+def test_an_mqtt_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_settings(written(tmp_path, text))
+
+
+def test_the_password_of_mqtt_may_be_in_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("of rapid\n", encoding="utf-8")
+    text = f'{MQTT}username = "u"\n'
+    filed = load_settings(written(tmp_path, f'{text}password_file = "{tmp_path}/secret"\n')).mqtt
+    assert filed.read_password() == "of rapid"
+    monkeypatch.setenv("RAPID_MQTT__PASSWORD", "of rapid")
+    told = load_settings(written(tmp_path, text)).mqtt
+    assert told.read_password() == "of rapid"
+    assert "of rapid" not in repr(told)
+
+
+def test_a_password_file_of_mqtt_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = f'{MQTT}username = "u"\npassword_file = "{tmp_path}/secret"\n'
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file: .*secret cannot be read"):
+        load_settings(written(tmp_path, text)).mqtt.read_password()

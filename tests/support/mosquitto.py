@@ -175,7 +175,8 @@ class Mosquitto:
         if self.secure:
             context = self.connection().tls_context()
             other = {"username": USER, "password": PASSWORD, "tls_context": context} | other
-        async with aiomqtt.Client("127.0.0.1", self.port, **other) as client:
+        at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        async with aiomqtt.Client("127.0.0.1", self.port, socket_options=at_once, **other) as client:
             client.pending_calls_threshold = 2 * AT_ONCE
             yield client
 

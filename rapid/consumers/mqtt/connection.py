@@ -73,9 +73,22 @@ class Connection:
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
+            context.sslsocket_class = _TidySocket
             if self.certificate_file is not None:
                 context.load_cert_chain(self.certificate_file, self.key_file)
         except OSError as error:  # ssl.SSLError is one
             files = ", ".join(str(file) for file in (self.ca_file, self.certificate_file, self.key_file) if file)
             raise ConfigError(f"the certificates of MQTT cannot be read from {files}: {error}") from error
         return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Is closed when the handshake fails: paho forgets to, and keeps trying."""
+
+    def do_handshake(self, block: bool = False) -> None:  # the signature is the library's
+        """Shake hands, as the class does."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise

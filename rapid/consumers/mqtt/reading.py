@@ -92,7 +92,7 @@ class Reading:
             for event in said.events:
                 self._source.heard(event)
             batch = acknowledging.batch(said.items, [message.mid for message in messages if message.qos])
-            if batch.items:
+            if batch.items or said.events:
                 await self.handover.give(batch)
             else:
                 await batch.settle()

@@ -7,6 +7,7 @@ loses what lies there; the client of paho below it can be told not to (docs/deci
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +26,7 @@ from rapid.consumers.mqtt.status import SCHEMA, status_message
 from rapid.consumers.mqtt.topics import Subscription
 from rapid.errors import AccessDenied, NotAvailable
 
-__all__ = ["NAME", "Session", "connected"]
+__all__ = ["NAME", "Session", "connected", "refusal", "refused_filters"]
 
 NAME: Final = "mqtt"
 """How the source is called in metrics and health."""
@@ -82,7 +83,7 @@ class Session:
             raise
         except aiomqtt.MqttError as error:
             self._close()
-            raise _refusal(error, self._connection) from error
+            raise refusal(error, self._connection) from error
 
     async def leave(self) -> None:
         """Say good-bye and disconnect; the broker keeps the session."""
@@ -109,7 +110,7 @@ class Session:
         try:
             answers = await self._client.subscribe(asked)
         except aiomqtt.MqttError as error:
-            raise _refusal(error, self._connection) from error
+            raise refusal(error, self._connection) from error
         if refused := refused_filters(filters, answers):
             where = self._connection.server
             raise AccessDenied(f"MQTT at {where} does not let us read {', '.join(refused)}")
@@ -130,7 +131,7 @@ class Session:
         try:
             await self._client.publish(topic, status_message(state), QOS, retain=True, properties=properties)
         except aiomqtt.MqttError as error:
-            raise _refusal(error, self._connection) from error
+            raise refusal(error, self._connection) from error
 
     async def take(self, limit: int) -> list[aiomqtt.Message]:
         """Wait for a message, and take those that lie behind it too, up to a limit.
@@ -146,7 +147,7 @@ class Session:
             while len(messages) and len(taken) < limit:
                 taken.append(await anext(messages))
         except aiomqtt.MqttError as error:
-            raise _refusal(error, self._connection) from error
+            raise refusal(error, self._connection) from error
         return taken
 
     def acknowledge(self, identifier: int) -> None:
@@ -199,6 +200,19 @@ def refused_filters(filters: Sequence[str], answers: Sequence[int | ReasonCode])
     return [each for each, code in zip(filters, codes, strict=True) if code >= 0x80]
 
 
+def refusal(error: aiomqtt.MqttError, connection: Connection) -> AccessDenied | NotAvailable:
+    """Tell a broker that does not let us in from one that is away; the library has one error for both."""
+    where = f"MQTT at {connection.server}"
+    why = error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error
+    code = getattr(why, "rc", None)
+    said = str(code) if isinstance(code, ReasonCode) else str(why)
+    if isinstance(error.__context__, ssl.SSLError):
+        return AccessDenied(f"{where} and we do not agree on TLS: {said}")
+    if isinstance(error, MqttConnectError) and isinstance(code, ReasonCode) and code.value in _DENIED:
+        return AccessDenied(f"{where} does not let us in as {connection.username!r}: {said}")
+    return NotAvailable(f"{where} is away: {said}")
+
+
 def _client(connection: Connection, subscription: Subscription) -> aiomqtt.Client:
     modern = connection.version == "5"
     return aiomqtt.Client(
@@ -216,6 +230,7 @@ def _client(connection: Connection, subscription: Subscription) -> aiomqtt.Clien
         keepalive=KEEPALIVE,
         properties=_wishes(subscription) if modern else None,
         tls_context=connection.tls_context(),
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # acknowledgements are small and many
     )
 
 
@@ -239,16 +254,3 @@ def _about_status(packet: int) -> Properties:
     about.ContentType = "application/json"
     about.UserProperty = ("schema", SCHEMA)
     return about
-
-
-def _refusal(error: aiomqtt.MqttError, connection: Connection) -> AccessDenied | NotAvailable:
-    """Tell a broker that does not let us in from one that is away; the library has one error for both."""
-    where = f"MQTT at {connection.server}"
-    why = error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error
-    code = getattr(why, "rc", None)
-    said = str(code) if isinstance(code, ReasonCode) else str(why)
-    if isinstance(error.__context__, ssl.SSLError):
-        return AccessDenied(f"{where} and we do not agree on TLS: {said}")
-    if isinstance(error, MqttConnectError) and isinstance(code, ReasonCode) and code.value in _DENIED:
-        return AccessDenied(f"{where} does not let us in as {connection.username!r}: {said}")
-    return NotAvailable(f"{where} is away: {said}")
