@@ -13,7 +13,8 @@ from rapid.processing.isr.cosmic_rays import SHARPEST, find_cosmic_rays
 from rapid.processing.isr.crosstalk import correct_crosstalk
 from rapid.processing.isr.cti import correct_cti
 from rapid.processing.isr.defects import mask_defects
-from rapid.processing.isr.interpolation import interpolate
+from rapid.processing.isr.flags import flagged, set_flag
+from rapid.processing.isr.interpolation import interpolate_masked
 from rapid.processing.isr.linearity import correct_linearity
 from rapid.processing.isr.placement import divide_by_flat
 from rapid.processing.isr.workpiece import Workpiece
@@ -64,13 +65,16 @@ def repair_image(piece: Workpiece) -> None:
     """Mark what cosmic rays hit, and fill single bad pixels from their neighbours."""
     if piece.does("cosmic rays"):
         fwhm = max(SHARPEST, _SHARPEST_SEEING / piece.detector.pixel_scale)
-        left_out = (piece.mask & np.uint16(Mask.BAD | Mask.NO_DATA | Mask.SATURATED)) != 0
+        left_out = flagged(piece.mask, Mask.BAD | Mask.NO_DATA | Mask.SATURATED)
         found = find_cosmic_rays(piece.image, left_out, fwhm=fwhm)
-        piece.mask[found.hit] |= np.uint16(Mask.COSMIC_RAY)
+        set_flag(piece.mask, found.hit, Mask.COSMIC_RAY)
         piece.notes["cosmic rays"] = found.reason or f"{found.n_events} events, {found.n_pixels} pixels masked"
     if piece.does("interpolation"):
-        blank = (piece.mask & np.uint16(Mask.NO_DATA)) != 0
-        wrong = (piece.mask & np.uint16(Mask.BAD | Mask.COSMIC_RAY)) != 0
-        filled = interpolate(piece.image, wrong, blank=blank)
-        piece.mask[filled] |= np.uint16(Mask.INTERPOLATED)
-        piece.notes["interpolation"] = f"{np.count_nonzero(filled)} pixels filled"
+        n = interpolate_masked(
+            piece.image,
+            piece.mask,
+            wrong=Mask.BAD | Mask.COSMIC_RAY,
+            blank=Mask.NO_DATA,
+            filled=Mask.INTERPOLATED,
+        )
+        piece.notes["interpolation"] = f"{n} pixels filled"

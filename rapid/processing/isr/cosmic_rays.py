@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.errors import InputError
+from rapid.processing.isr.flags import append, append_marked, new_marks
 from rapid.processing.isr.sharpness import Sky, is_hit, pair_share
 from rapid.processing.jit import compiled
 from rapid.processing.statistics import clipped
@@ -95,7 +96,7 @@ def find_cosmic_rays(
         return CosmicRays(hit, 0, 0, "the sky and its noise cannot be measured")
     share = pair_share(fwhm)
     sky = (level, noise, share, share**2)
-    places = _candidates(image, hit, _STANDS_OUT * math.sqrt(1.5) * noise)
+    places = _candidates(image, _STANDS_OUT * math.sqrt(1.5) * noise)
     seeds = _sharp(image, bad, hit, places, sky)
     pixels = _follow(image, bad, hit, seeds, sky)
     n_events = _count_groups(hit.view(np.uint8), pixels)
@@ -122,27 +123,35 @@ def _sky(image: NDArray[np.float32], bad: NDArray[np.bool_]) -> tuple[float, flo
     return clipped(rows).median, clipped(rows[:, 1:] - rows[:, :-1]).sigma / math.sqrt(2.0)
 
 
-def _candidates(image: NDArray[np.float32], hit: NDArray[np.bool_], limit: float) -> NDArray[np.int64]:
-    """Return the places, counted along rows, of the pixels that exceed a pair by a limit; `hit` is lent, all False."""
-    _stands_out(image, np.float32(2.0 * limit), hit.view(np.uint8))
-    places = np.flatnonzero(hit)
-    hit.reshape(-1)[places] = False
-    return places
+@compiled
+def _candidates(image: NDArray[np.float32], limit: float) -> NDArray[np.int64]:
+    """Return the places, counted along rows, of the pixels that exceed a pair by a limit."""
+    ny, nx = image.shape
+    places, n = np.empty(64, np.int64), 0
+    marks = new_marks(nx)
+    for y in range(1, ny - 1):
+        _stands_out(image[y - 1], image[y], image[y + 1], np.float32(2.0 * limit), marks)
+        places, n = append_marked(marks, y * nx, places, n)
+    return places[:n]
 
 
 @compiled
-def _stands_out(image: NDArray[np.float32], limit: np.float32, out: NDArray[np.uint8]) -> None:
-    """Mark the pixels that exceed a pair by half a limit, without a branch: a nanosecond for each."""
-    for y in range(1, image.shape[0] - 1):
-        below, here, above, marks = image[y - 1], image[y], image[y + 1], out[y]
-        for x in range(1, here.size - 1):
-            twice = here[x] + here[x] - limit
-            marks[x] = (
-                (twice > here[x - 1] + here[x + 1])
-                | (twice > below[x] + above[x])
-                | (twice > below[x - 1] + above[x + 1])
-                | (twice > below[x + 1] + above[x - 1])
-            )
+def _stands_out(
+    below: NDArray[np.float32],
+    here: NDArray[np.float32],
+    above: NDArray[np.float32],
+    limit: np.float32,
+    marks: NDArray[np.uint8],
+) -> None:
+    """Mark the pixels of a row that exceed a pair by half a limit, without a branch: a nanosecond for each."""
+    for x in range(1, here.size - 1):
+        twice = here[x] + here[x] - limit
+        marks[x] = (
+            (twice > here[x - 1] + here[x + 1])
+            | (twice > below[x] + above[x])
+            | (twice > below[x - 1] + above[x + 1])
+            | (twice > below[x + 1] + above[x - 1])
+        )
 
 
 @compiled
@@ -187,24 +196,14 @@ def _follow(
             for y in range(max(place // nx - 1, 0), min(place // nx + 2, image.shape[0])):
                 for x in range(max(place % nx - 1, 0), min(place % nx + 2, nx)):
                     if not hit[y, x] and not bad[y, x] and is_hit(image, bad, hit, y, x, sky, _FOLLOWED, 0.0, ring):
-                        new, n_new = _append(new, n_new, y * nx + x)
+                        new, n_new = append(new, n_new, y * nx + x)
         first = n
         fresh = np.unique(new[:n_new])
         n_new = fresh.size
         new = fresh
         for place in fresh:
-            pixels, n = _append(pixels, n, place)
+            pixels, n = append(pixels, n, place)
     return pixels[:n]
-
-
-@compiled
-def _append(places: NDArray[np.int64], n: int, place: int) -> tuple[NDArray[np.int64], int]:
-    if n >= places.size:
-        longer = np.empty(2 * n + 64, np.int64)
-        longer[:n] = places[:n]
-        places = longer
-    places[n] = place
-    return places, n + 1
 
 
 @compiled
@@ -218,7 +217,7 @@ def _count_groups(hit: NDArray[np.uint8], pixels: NDArray[np.int64]) -> int:
             continue
         groups += 1
         hit[place // nx, place % nx] = 2
-        todo, n = _append(todo, 0, place)
+        todo, n = append(todo, 0, place)
         while n:
             n -= 1
             y0, x0 = todo[n] // nx, todo[n] % nx
@@ -226,7 +225,7 @@ def _count_groups(hit: NDArray[np.uint8], pixels: NDArray[np.int64]) -> int:
                 for x in range(max(x0 - 1, 0), min(x0 + 2, nx)):
                     if hit[y, x] == 1:
                         hit[y, x] = 2
-                        todo, n = _append(todo, n, y * nx + x)
+                        todo, n = append(todo, n, y * nx + x)
     for place in pixels:
         hit[place // nx, place % nx] = 1
     return groups
