@@ -24,9 +24,11 @@ from rapid.errors import ConfigError
 
 __all__ = [
     "ArchiveSettings",
+    "GatherSettings",
     "KafkaSettings",
     "MqttSettings",
     "PipelineSettings",
+    "ReconcileSettings",
     "Settings",
     "WebSettings",
     "WorkersSettings",
@@ -122,6 +124,38 @@ class PipelineSettings(_Strict):
         timedelta(seconds=30), description="With a shared ledger: how long a silent service is believed to be at work."
     )
     drain: Duration = Field(timedelta(seconds=60), description="How long a stop waits for the frames in work.")
+
+
+Detector = Annotated[str, Field(pattern=r"^R\d\d_S[\dGW]\d$")]
+
+
+class GatherSettings(_Strict):
+    """Exposures of several detectors."""
+
+    files: Duration = Field(
+        timedelta(seconds=30), description="How long files are waited for after the readout, or the last of them."
+    )
+    processing: Duration = Field(
+        timedelta(seconds=120), description="How long results are waited for after the first detector was begun."
+    )
+    pause: Duration = Field(timedelta(seconds=5), description="Between two revisions of an exposure in parts.")
+    expected: dict[str, Annotated[tuple[Detector, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Instrument to detectors, where the camera does not say; all it has unless given.",
+    )
+
+
+class ReconcileSettings(_Strict):
+    """Files that nobody announced."""
+
+    every: Duration = Field(timedelta(minutes=3), description="How often the archive is compared with the ledger.")
+    nights: int = Field(2, ge=1, le=100, description="So many nights back, this one among them.")
+    instruments: tuple[Annotated[str, Field(pattern=r"^[\w-]{1,64}$")], ...] = Field(
+        ("LATISS", "LSSTComCam", "LSSTCam"), min_length=1, description="Directories of the archive that hold nights."
+    )
+    settle: Duration = Field(
+        timedelta(seconds=20), description="So long after it was written a file is left to who announces it."
+    )
 
 
 class WebSettings(_Strict):
@@ -270,6 +304,8 @@ class Settings(BaseSettings):
     pipeline: PipelineSettings = PipelineSettings()
     kafka: KafkaSettings = KafkaSettings()
     mqtt: MqttSettings = MqttSettings()
+    gather: GatherSettings = GatherSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

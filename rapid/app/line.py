@@ -12,10 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from rapid.app.gathering import make_gather
 from rapid.config import Settings
 from rapid.errors import ConfigError, LedgerError, NotAvailable
+from rapid.gather import Gather
 from rapid.ledger import beside_database, is_shared, ledger_place, lock, open_ledger
 from rapid.pipeline.dispatch import Pipeline
+from rapid.pipeline.hearing import Hearing
 from rapid.pipeline.lanes import LanesPolicy
 from rapid.pipeline.policy import Policy
 from rapid.pipeline.register import register
@@ -27,7 +30,7 @@ from rapid.study import study_task, warm
 from rapid.tv.publish import StoreGallery
 from rapid.workers import LocalWorkers, local_workers
 
-__all__ = ["Line", "open_line", "publish_last", "take_in", "write_tables"]
+__all__ = ["Line", "archive_note", "note_archive", "open_line", "publish_last", "take_in", "write_tables"]
 
 _log = structlog.get_logger(__name__)
 
@@ -41,12 +44,20 @@ class Line:
     store: Store
     gallery: Gallery
     pipeline: Pipeline
+    gather: Gather
+    hearing: Hearing
     patience: float
 
 
 @asynccontextmanager
-async def open_line(settings: Settings) -> AsyncIterator[Line]:
-    """Open ledger, workers and stores, and put the pipeline on them."""
+async def open_line(settings: Settings, hearing: Hearing | None = None) -> AsyncIterator[Line]:
+    """Open ledger, workers and stores, and put pipeline and gather on them.
+
+    Parameters
+    ----------
+    hearing
+        Has what sources tell apart from files.
+    """
     with _alone(settings):
         async with (
             open_ledger(settings.ledger_url, lease=settings.pipeline.lease) as ledger,
@@ -71,7 +82,9 @@ async def open_line(settings: Settings) -> AsyncIterator[Line]:
                 archive_there=_archive_there(settings),
                 policy=_policy(settings),
             )
-            yield Line(ledger, workers, store, gallery, pipeline, settings.pipeline.patience.total_seconds())
+            gather = make_gather(settings, ledger, pipeline.changed)
+            patience = settings.pipeline.patience.total_seconds()
+            yield Line(ledger, workers, store, gallery, pipeline, gather, hearing or Hearing(), patience)
 
 
 @contextmanager
@@ -119,15 +132,25 @@ async def _same_archive(settings: Settings, ledger: Ledger) -> None:
         If something waits in the ledger that came from another archive.
     """
     url = canonical_url(settings.archive.url)
-    note = _beside_ledger(settings, "archive")
-    before = note.read_text(encoding="utf-8").strip() if note.exists() else url
+    before = archive_note(settings) or url
     counts = await ledger.counts()
     left = counts.waiting + counts.running
     if before != url and left:
         place = ledger_place(settings.ledger_url)
         msg = f"{left} exposures of {before} are not done yet in {place}; finish them, or give {url} its own --state"
         raise ConfigError(msg)
-    note.write_text(f"{url}\n", encoding="utf-8")
+    note_archive(settings)
+
+
+def archive_note(settings: Settings) -> str | None:
+    """Return the URL of the archive whose files the ledger has; None where nobody has noted it yet."""
+    note = _beside_ledger(settings, "archive")
+    return note.read_text(encoding="utf-8").strip() if note.exists() else None
+
+
+def note_archive(settings: Settings) -> None:
+    """Note of which archive the ledger has files, beside it."""
+    _beside_ledger(settings, "archive").write_text(f"{canonical_url(settings.archive.url)}\n", encoding="utf-8")
 
 
 def _catalogue(settings: Settings) -> str:
@@ -194,7 +217,14 @@ async def take_in(line: Line, source: Source, told: Callable[[Recorded], None] =
         line.pipeline.changed.set()
         told(recorded)
 
-    await register(source, line.ledger, offer=line.pipeline.offer, patience=line.patience, told=taken)
+    await register(
+        source,
+        line.ledger,
+        offer=line.pipeline.offer,
+        patience=line.patience,
+        before_settling=lambda: line.hearing.write_down(line.ledger.exposures, patience=line.patience),
+        told=taken,
+    )
 
 
 async def write_tables(line: Line) -> None:

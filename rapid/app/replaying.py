@@ -86,13 +86,15 @@ async def replay(
         await line.pipeline.recover()
         async with asyncio.TaskGroup() as group:
             working = group.create_task(line.pipeline.run())
-            tables = group.create_task(write_tables(line))
+            servants = [group.create_task(write_tables(line)), group.create_task(line.gather.run())]
             reading = group.create_task(take_in(line, source, told=report.take))
             await _until_settled(line.pipeline, reading, report, stop=stop, advanced=advanced)
             reading.cancel()
             line.pipeline.stop()
             await working
-            tables.cancel()
+            for servant in servants:
+                servant.cancel()
+        await line.gather.catch_up(final=not stop.is_set())
         await publish_last(line, settings)
         await _settle_report(line.ledger, report)
     return report

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from rapid import metrics
+from rapid.app.catching_up import catch_up_source
 from rapid.app.collecting import collect_seldom
 from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
 from rapid.app.sources import open_sources
@@ -16,7 +17,8 @@ from rapid.config import Settings
 from rapid.errors import LedgerError, NotAvailable
 from rapid.health import Health, keep_beating, router
 from rapid.ledger import open_ledger
-from rapid.ports import Ledger, Store
+from rapid.pipeline.hearing import Hearing
+from rapid.ports import Ledger, Source, Store
 from rapid.stores import open_store
 from rapid.systemd import Notifier, keep_watchdog, watchdog_interval
 from rapid.tv.server import create_app, serve
@@ -30,6 +32,9 @@ INSPECTION = timedelta(seconds=5)
 
 SILENCE = timedelta(seconds=60)
 """A part that has not been heard of for so long hangs: a look takes milliseconds, a busy database some seconds."""
+
+LISTING = timedelta(minutes=5)
+"""Longest the archive may take over the list of its current nights: 400 000 files in pages of a thousand."""
 
 GALLERY_INSPECTION = timedelta(seconds=10)
 """How often it looks whether the gallery is there: a request to a store, so not too often."""
@@ -58,7 +63,12 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
     collect_seldom()
     notifier = Notifier.from_environment()
     health = Health()
-    async with open_sources(settings, health) as sources, open_line(settings) as line:
+    hearing = Hearing()
+    async with (
+        open_sources(settings, health, heard=hearing.heard) as announcing,
+        open_line(settings, hearing) as line,
+    ):
+        sources = [*announcing, *_catching_up(settings, line, health)]
         recovered = await line.pipeline.recover()
         health.expect("ledger", deadline=SILENCE)
         health.expect("workers", deadline=SILENCE)
@@ -77,6 +87,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
                 group.create_task(_inspect(line, health)),
                 group.create_task(_inspect_gallery(line.store, health)),
                 *[group.create_task(take_in(line, source)) for source in sources],
+                group.create_task(line.gather.run()),
                 group.create_task(write_tables(line)),
                 group.create_task(_serve(settings, line.ledger, line.store, health, up)),
             ]
@@ -114,6 +125,22 @@ async def run_display(settings: Settings, *, stop: asyncio.Event, announce: Anno
         notifier.stopping()
         for servant in servants:
             servant.cancel()
+
+
+def _catching_up(settings: Settings, line: Line, health: Health) -> list[Source]:
+    """Make the source of what was missed, where anything can be, and let health expect it."""
+
+    def looked(why: str) -> None:
+        if why:
+            health.fail("reconcile", why)
+        else:
+            health.beat("reconcile")
+
+    source = catch_up_source(settings, line.ledger, looked)
+    if source is None:
+        return []
+    health.expect("reconcile", deadline=2 * settings.reconcile.every + LISTING)
+    return [source]
 
 
 def _vital_signs(group: asyncio.TaskGroup, health: Health, notifier: Notifier) -> list[asyncio.Task[None]]:

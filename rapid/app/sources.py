@@ -13,6 +13,7 @@ from rapid.config import KafkaSettings, MqttSettings, Settings
 from rapid.consumers.decoders import ArchivePlace, Decoder, Schemas
 from rapid.consumers.directory import DirectorySource
 from rapid.errors import ConfigError
+from rapid.events import Event
 from rapid.health import Health
 from rapid.ports import Source
 from rapid.processing.fits import is_complete
@@ -30,11 +31,18 @@ SILENCE = timedelta(seconds=60)
 
 
 @asynccontextmanager
-async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list[Source]]:
+async def open_sources(
+    settings: Settings, health: Health, *, heard: Callable[[Event], None] = lambda _: None
+) -> AsyncIterator[list[Source]]:
     """Make the sources that the settings ask for, and let health expect them.
 
     A directory is watched; Kafka and MQTT are listened to where servers are given, and only there the archive may be a
     bucket.
+
+    Parameters
+    ----------
+    heard
+        Is told what a bus says apart from files, before the batch is given that it came with.
 
     Raises
     ------
@@ -51,11 +59,11 @@ async def open_sources(settings: Settings, health: Health) -> AsyncIterator[list
             health.expect("kafka", deadline=2 * SILENCE)
             registry = await stack.enter_async_context(_registry(settings.kafka))
             decoder = _decoder("kafka", settings, settings.kafka.announced, registry)
-            sources.append(_kafka(settings, decoder, _reporter(health, "kafka")))
+            sources.append(_kafka(settings, decoder, heard, _reporter(health, "kafka")))
         if settings.mqtt.server is not None:
             health.expect("mqtt", deadline=2 * SILENCE)
             decoder = _decoder("mqtt", settings, settings.mqtt.announced)
-            sources.append(_mqtt(settings, settings.mqtt.server, decoder, _reporter(health, "mqtt")))
+            sources.append(_mqtt(settings, settings.mqtt.server, decoder, heard, _reporter(health, "mqtt")))
         if not sources:
             raise ConfigError(_nobody(url))
         yield sources
@@ -98,7 +106,9 @@ def _directory(url: str, settings: Settings, looked: Callable[[str], None]) -> D
     )
 
 
-def _kafka(settings: Settings, decoder: Decoder, looked: Callable[[str], None]) -> Source:
+def _kafka(
+    settings: Settings, decoder: Decoder, heard: Callable[[Event], None], looked: Callable[[str], None]
+) -> Source:
     from rapid.consumers.kafka import KafkaSource, Subscription  # noqa: PLC0415  # needs the extra `kafka`
 
     chosen = settings.kafka
@@ -117,6 +127,7 @@ def _kafka(settings: Settings, decoder: Decoder, looked: Callable[[str], None]) 
         decode=decoder.decode,
         batch_size=chosen.batch,
         live_window=settings.pipeline.live_window,
+        heard=heard,
         looked=looked,
     )
 
@@ -154,7 +165,9 @@ async def _registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | Non
         yield registry
 
 
-def _mqtt(settings: Settings, server: str, decoder: Decoder, looked: Callable[[str], None]) -> Source:
+def _mqtt(
+    settings: Settings, server: str, decoder: Decoder, heard: Callable[[Event], None], looked: Callable[[str], None]
+) -> Source:
     try:
         from rapid.consumers.mqtt import Connection, MqttSource  # noqa: PLC0415  # needs the extra `mqtt`
     except ImportError as error:
@@ -178,6 +191,7 @@ def _mqtt(settings: Settings, server: str, decoder: Decoder, looked: Callable[[s
         decode=decoder.decode,
         batch_size=chosen.batch,
         live_window=settings.pipeline.live_window,
+        heard=heard,
         looked=looked,
     )
 

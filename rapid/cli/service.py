@@ -35,7 +35,7 @@ from rapid.config import parse_duration
 if TYPE_CHECKING:
     from rapid.app import ReplayReport
 
-__all__ = ["add_to", "until_stopped"]
+__all__ = ["add_to", "archive_options", "until_stopped"]
 
 _console = Console(stderr=True)
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def replay(
         config,
         archive=place,
         catalogue=catalogue,
-        archive_options=_archive_options(endpoint),
+        archive_options=archive_options(endpoint),
         state=state,
         gallery=gallery,
         workers=workers,
@@ -180,7 +180,8 @@ def _place(archive: str) -> tuple[str, str]:
     return (str(path.parent), path.name) if path.is_file() else (archive, "")
 
 
-def _archive_options(endpoint: str | None) -> dict[str, str]:
+def archive_options(endpoint: str | None) -> dict[str, str]:
+    """Make the options of an S3 archive at an endpoint that is not Amazon's."""
     if endpoint is None:
         return {}
     return {"endpoint": endpoint} | ({"allow_http": "true"} if endpoint.startswith("http://") else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -20,12 +20,17 @@ FEW = 20
 of them are a catch-up, where writing the log would cost more than writing the ledger."""
 
 
+async def _nothing_else() -> None:
+    return
+
+
 async def register(
     source: Source,
     ledger: Ledger,
     *,
     offer: Callable[[Sequence[Arrival]], None],
     patience: float,
+    before_settling: Callable[[], Awaitable[None]] = _nothing_else,
     told: Callable[[Recorded], None] = lambda _: None,
 ) -> None:
     """Record every batch of a source until it ends.
@@ -36,6 +41,8 @@ async def register(
         Takes the new arrivals that are to be worked on.
     patience
         How long the ledger may be away [s]; the source waits meanwhile, unsettled.
+    before_settling
+        Writes down whatever else a batch may rest on.
     told
         Is told what became of each settled batch, for a progress bar or a summary.
     """
@@ -43,6 +50,7 @@ async def register(
         async for batch in batches:
             items = list(batch.items)
             recorded = await patiently(partial(ledger.record, items), patience)
+            await before_settling()
             await batch.settle()
             metrics.RECEIVED.labels(source=source.name).inc(len(recorded.new))
             metrics.DUPLICATES.inc(recorded.duplicates)

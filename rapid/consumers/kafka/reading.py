@@ -187,7 +187,7 @@ class Reading:
     async def _hand_over(self, consumer: AIOKafkaConsumer, committing: Committing, unpacked: Unpacked) -> None:
         """Offer a batch, and stay a member of the group for as long as nobody takes it."""
         batch = committing.batch(unpacked)
-        if not batch.items:
+        if not batch.items and not unpacked.events:
             await batch.settle()
             return
         giving = asyncio.create_task(self.handover.give(batch))
