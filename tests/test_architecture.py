@@ -19,12 +19,17 @@ LAYERS = "The house is built in layers, and siblings are strangers"
 NUMERIC = "The core is numeric: no bus, no web, no database, no plotting, no concurrency"
 DISK = "One module of the core touches the disk"
 FOUND = "Nobody imports an analysis: they are found by entry point"
+VERIFYING = "Calibration verification uses the core and nothing else of the service"
+ALONE = "Nobody imports calibration verification: it stands alone"
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Return a copy of the package with its contracts, to be broken."""
-    shutil.copytree(ROOT / "rapid", tmp_path / "rapid", ignore=shutil.ignore_patterns("__pycache__", "*.fits", "data"))
+    for package in ("rapid", "calib_verify"):
+        shutil.copytree(
+            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.fits", "data")
+        )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -52,7 +57,7 @@ def test_every_contract_is_kept() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
     named = {contract["name"] for contract in contracts()}
-    assert named == {LAYERS, NUMERIC, DISK, FOUND}
+    assert named == {LAYERS, NUMERIC, DISK, FOUND, VERIFYING, ALONE}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,8 @@ def test_every_contract_is_kept() -> None:
             "rapid/app/line.py", "from rapid.analyses import monitor", FOUND, id="analysis in the composition"
         ),
         pytest.param("rapid/attic.py", "import json", LAYERS, id="room without a place"),
+        pytest.param("calib_verify/bad.py", "import rapid.ledger", VERIFYING, id="ledger in the verification"),
+        pytest.param("rapid/app/line.py", "import calib_verify", ALONE, id="verification in the composition"),
     ],
 )
 def test_a_bad_import_is_caught(copy: Path, where: str, what: str, contract: str) -> None:

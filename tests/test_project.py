@@ -54,7 +54,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def of_the_package() -> set[str]:
-    files = (path for path in (ROOT / "rapid").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    every = (path for package in ("rapid", "calib_verify") for path in (ROOT / package).rglob("*"))
+    files = (path for path in every if path.is_file() and "__pycache__" not in path.parts)
     return {path.relative_to(ROOT).as_posix() for path in files}
 
 
@@ -63,6 +64,7 @@ def test_the_wheel_holds_the_package_with_all_its_data_and_nothing_else(build: C
         names = set(wheel.namelist())
         (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
         assert "rapid = rapid.cli:main" in wheel.read(entry_points).decode()
+        assert "calib-verify = calib_verify.cli:main" in wheel.read(entry_points).decode()
         (metadata,) = (name for name in names if name.endswith("METADATA"))
         assert "License-Expression: BSD-3-Clause" in wheel.read(metadata).decode()
     assert {name for name in names if ".dist-info/" not in name} == of_the_package()
@@ -77,6 +79,7 @@ def test_data_of_every_kind_is_in_the_package() -> None:
         r"rapid/tv/web/.*\.(html|css|js)",
         r"rapid/ledger/.*versions/.*\.py",
         r"rapid/simulation/.*\.ya?ml",
+        r"calib_verify/policy/data/.*\.yaml",
     ):
         assert any(re.fullmatch(pattern, name) for name in files), pattern
 
@@ -103,6 +106,7 @@ def test_the_entry_points_lead_somewhere() -> None:
     found = importlib.metadata.distribution("rapid-summit").entry_points
     assert {(point.group, point.name) for point in found} >= {
         ("console_scripts", "rapid"),
+        ("console_scripts", "calib-verify"),
         ("rapid.analyses", "monitor"),
         ("rapid.analyses", "imexam"),
         ("rapid.analyses", "quicklook"),
