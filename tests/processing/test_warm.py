@@ -59,7 +59,7 @@ for name in ("R22_S11", "R04_SW0"):
         brighter_fatter=BrighterFatterKernel(kernel) if repaired else None,
         bad_amplifiers=frozenset({"C00"}) & {a.name for a in detector.amplifiers},
     )
-    info = dataclasses.replace(found.frame.info, instrument="LSSTCam", detector_name=name)
+    info = dataclasses.replace(found.frame.info, instrument="LSSTCam", detector_name=name, detector_serial=detector.serial)
     frame = calibrate(RawDetector("x", {}, (segment,) * n), info, detector, calibrations, repair=repaired)
     done[name] = [step.name for step in frame.recipe if not step.done]
 more = sorted(name for name, count in loaded().items() if count > warmed[name])

@@ -93,6 +93,7 @@ def test_real_guider_files_are_told_apart(shared_data: Path, file: str, count: i
     ("file", "detector"),
     [
         ("lsstcam/30211212000310-R22-S22-det098.fits", ("LSSTCam", "R22_S22", 98)),
+        ("lsstcam/3019031900001-R10-S02-det029.fits", ("LSSTCam", "R10_S02", 29)),
         ("comcam/3019053000001-R22-S00-det000.fits", ("LSSTComCam", "R22_S00", 0)),
         ("lsstcamsim/7024032100720-R22-S11-det094.fits.fz", None),
         ("comcamsim/CC_S_20240404_000780_R22_S01.fits", None),
@@ -115,3 +116,14 @@ def test_raws_of_other_cameras_are_read_and_studied(
         found = study(path, name=path.name)
         assert found.frame.info == info
         assert found.why_not == "no pixel of this detector carries a signal"
+
+
+def test_a_raw_of_2019_from_another_raft_is_told_apart(shared_data: Path) -> None:
+    """In the laboratory a raft of ITL sensors was where there are sensors of E2V now; another file is of the same vendor."""
+    path = shared_data / "obs_lsst_raws" / "lsstcam" / "3019031900001-R22-S21-det097.fits"
+    expected = "this is not the sensor that LSSTCam has at R22_S21; expected one of E2V, as E2V-CCD250-360; found ITL-3800C-139"
+    with pytest.raises(BadLayout, match=f"^{path.name}: {expected}"):
+        study(path, name=path.name)
+    same = path.with_name("3019031900001-R10-S02-det029.fits")
+    gain = next(step.detail for step in study(same, name=same.name).frame.recipe if step.name == "gain")
+    assert gain == "nominal of ITL-3800C-167, not of ITL-3800C-041"

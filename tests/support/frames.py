@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,7 +124,19 @@ def read_out(
 ) -> RawDetector:
     """Expose and read a detector: segments of `size` (ny, nx), each with a bias level and pattern of its own."""
     chance = np.random.default_rng(seed)
-    electrons = chance.poisson(light).astype(np.float64)
+    return read_charge(chance.poisson(light).astype(np.float64), detector, chance=chance, size=size, **cards)
+
+
+def read_charge(
+    electrons: NDArray[np.float64],
+    detector: Detector,
+    *,
+    chance: np.random.Generator,
+    size: tuple[int, int] = (2048, 576),
+    transfer: Callable[[NDArray[np.float64]], NDArray[np.float64]] = np.asarray,
+    **cards: object,
+) -> RawDetector:
+    """Read what a detector has collected; `transfer` is what happens to the charge of a segment on its way out."""
     segments = []
     for index, amplifier in enumerate(detector.amplifiers):
         ny, nx = size
@@ -132,7 +144,9 @@ def read_out(
         counts += 5 * np.exp(-np.arange(ny) / 100)[:, None] + 3 * np.cos(np.arange(nx) / 150)[None, :]
         part = electrons[amplifier.bbox.slices]
         part = part[:: -1 if amplifier.flip_y else 1, :: -1 if amplifier.flip_x else 1]
-        counts[amplifier.data.slices] += part / amplifier.gain
+        charge = np.zeros(size)
+        charge[amplifier.data.slices] = part
+        counts += transfer(charge) / amplifier.gain
         segment = np.clip(np.round(counts), 0, 262143).astype(np.int32)
         segment.flags.writeable = False
         segments.append(segment)

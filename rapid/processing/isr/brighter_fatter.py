@@ -43,6 +43,8 @@ class BrighterFatterKernel:
     potential
         1/electron, shape (n, n) with n odd, the electron in the centre; its differences from pixel to pixel are what an
         electron moves the boundary between them [pixel]. Negative in the centre: charge pushes charge away.
+    identity
+        Provenance, told in the recipe of every frame it was used on.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class BrighterFatterKernel:
     """
 
     potential: NDArray[np.float64]
+    identity: str = ""
 
     def __post_init__(self) -> None:
         potential = finite_array(self.potential, subject="brighter-fatter kernel", ndim=2)

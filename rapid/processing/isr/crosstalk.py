@@ -33,6 +33,8 @@ class Crosstalk:
         Dimensionless, shape (n, n): target first, source second; the diagonal is zero.
     quadratic
         Per unit of the signal, same shape; zero when left out.
+    identity
+        Provenance, told in the recipe of every frame it was used on.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class Crosstalk:
 
     linear: NDArray[np.float64]
     quadratic: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
+    identity: str = ""
 
     def __post_init__(self) -> None:
         linear = _square(self.linear, "linear crosstalk")
@@ -68,7 +71,7 @@ class Crosstalk:
                 found=f"{gain}",
             )
         ratio = gain[:, None] / gain
-        return Crosstalk(self.linear * ratio, self.quadratic * ratio / gain)
+        return Crosstalk(self.linear * ratio, self.quadratic * ratio / gain, self.identity)
 
 
 def correct_crosstalk(

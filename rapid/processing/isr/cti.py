@@ -54,6 +54,8 @@ class Cti:
         e-folding of the trail [pixel], shape (n,).
     register
         Pixels of the register, prescan and data: a pixel of the overscan goes through all of them.
+    identity
+        Provenance, told in the recipe of every frame it was used on.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class Cti:
     rate: NDArray[np.float64]
     decay: NDArray[np.float64]
     register: int
+    identity: str = ""
 
     def __post_init__(self) -> None:
         rate = finite_array(self.rate, subject="CTI rate", ndim=1)

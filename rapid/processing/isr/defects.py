@@ -19,6 +19,8 @@ __all__ = ["Defects", "grown", "mask_defects"]
 class Defects:
     """Bad pixels of a detector as boxes of the assembled, trimmed image; they may overlap.
 
+    ``identity`` is the provenance, told in the recipe of every frame they were masked on.
+
     Raises
     ------
     BadCalibration
@@ -26,6 +28,7 @@ class Defects:
     """
 
     boxes: tuple[Box, ...] = ()
+    identity: str = ""
 
     def __post_init__(self) -> None:
         for box in self.boxes:

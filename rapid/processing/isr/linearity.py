@@ -115,9 +115,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Linearity:
-    """Curves of every amplifier of a detector, in the order in which they are applied; none for a linear one."""
+    """Curves of every amplifier of a detector, in the order in which they are applied; none for a linear one.
+
+    ``identity`` is the provenance, told in the recipe of every frame it was used on.
+    """
 
     amplifiers: tuple[tuple[Spline | Table, ...], ...]
+    identity: str = ""
 
     def scaled(self, gains: ArrayLike) -> Linearity:
         """Turn curves for adu into those for electrons; `gains` [electron/adu] has one value an amplifier."""
@@ -130,7 +134,7 @@ class Linearity:
                 found=f"{factors}",
             )
         pairs = zip(self.amplifiers, factors.tolist(), strict=True)
-        return Linearity(tuple(tuple(curve.scaled(gain) for curve in curves) for curves, gain in pairs))
+        return Linearity(tuple(tuple(curve.scaled(gain) for curve in curves) for curves, gain in pairs), self.identity)
 
 
 def correct_linearity(stack: NDArray[np.float32], linearity: Linearity) -> NDArray[np.int64]:

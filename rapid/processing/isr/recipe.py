@@ -32,6 +32,9 @@ __all__ = ["EDGE_WIDTH", "calibrate"]
 EDGE_WIDTH: Final = 9
 """Pixels along the rim of the sensor where its field bends and images are displaced."""
 
+_VENDORS: Final = frozenset({"E2V", "ITL"})
+"""Whose sensors the cameras have; the numbers of their detectors begin with it."""
+
 _NO_CALIBRATIONS: Final = Calibrations()
 
 _SIDE_BY_SIDE: Final = ("crosstalk", "linearity", "charge transfer")
@@ -69,12 +72,14 @@ def calibrate(
     Raises
     ------
     BadLayout
-        If the segments are not those of this detector: too few, or too small for its data and some overscan.
+        If the segments are not those of this detector: of a sensor of another vendor, too few, or too small for its data and
+        some overscan.
     BadCalibration
         If a calibration is not of this detector.
     BadFile
         If a segment that is read only now is damaged.
     """
+    _check_sensor(raw, info, detector)
     _check(raw, detector)
     calibrations.check(detector)
     image, mask = np.empty(detector.shape, np.float32), np.zeros(detector.shape, np.uint16)
@@ -89,6 +94,21 @@ def calibrate(
     repair_image(piece)
     image.flags.writeable = mask.flags.writeable = False
     return Frame(info, detector, image, mask, statistics, record(piece, statistics), _noise_model(piece))
+
+
+def _check_sensor(raw: RawDetector, info: ExposureInfo, detector: Detector) -> None:
+    """Refuse a raw of a sensor whose pixels lie elsewhere than the tables say: in 2019 some rafts were in others' places.
+
+    The segments of both vendors are of the same size, so that nothing else would tell; overscan would be taken for data.
+    """
+    vendor = (info.detector_serial or "").partition("-")[0]
+    if vendor in _VENDORS and vendor != detector.vendor:
+        raise BadLayout(
+            f"this is not the sensor that {detector.instrument} has at {detector.name}",
+            subject=raw.name,
+            expected=f"one of {detector.vendor}, as {detector.serial}",
+            found=str(info.detector_serial),
+        )
 
 
 def _check(raw: RawDetector, detector: Detector) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from rapid.processing.frame import AmplifierStatistics, Step
+from rapid.processing.isr.calibrations import Calibrations
 from rapid.processing.isr.products import RECIPE
 from rapid.processing.isr.workpiece import Workpiece
 from rapid.processing.statistics import clipped
@@ -52,14 +54,21 @@ def record(piece: Workpiece, statistics: tuple[AmplifierStatistics, ...]) -> tup
     notes = {
         "bad amplifiers": ", ".join(sorted(known.bad_amplifiers)) or "none known",
         "saturation": f"{sum(piece.saturated)} pixels masked",
-        "gain": f"measured of {gains} amplifiers, else nominal" if gains else "nominal",
+        "gain": (f"measured of {gains} amplifiers, else nominal" if gains else "nominal") + _of_another(piece),
         "assembly": "trimmed, turned and placed by the camera's tables",
         "dead amplifiers": ", ".join(dead) or "none",
         "variance": "photons, read noise and levels, calibrations",
         "edge": "rim of the sensor masked",
     }
     notes |= _overscan_notes(piece) | _calibration_notes(piece) | piece.notes
+    notes |= {step: f"{identity}, {notes[step]}" for step, identity in _identities(known) if step in notes}
     return tuple(_step(step, piece, notes) for step in RECIPE)
+
+
+def _of_another(piece: Workpiece) -> str:
+    """Say that the nominal numbers are those of the sensor that is at this place now, where the raw is of another one."""
+    here, then = piece.detector.serial, piece.info.detector_serial
+    return "" if then is None or then == here else f" of {here}, not of {then}"
 
 
 def _step(name: str, piece: Workpiece, notes: dict[str, str]) -> Step:
@@ -83,6 +92,20 @@ def _overscan_notes(piece: Workpiece) -> dict[str, str]:
         "serial overscan": f"row medians of {first.n_serial} columns, {bled} rows taken from neighbours",
         "parallel overscan": parallel,
     }
+
+
+def _identities(known: Calibrations) -> Iterator[tuple[str, str]]:
+    """Name the coefficients that are there and have a name; images are named with what is to be said of them."""
+    steps = {
+        "crosstalk": known.crosstalk,
+        "linearity": known.linearity,
+        "charge transfer": known.cti,
+        "defects": known.defects,
+        "brighter-fatter": known.brighter_fatter,
+    }
+    for step, coefficients in steps.items():
+        if coefficients is not None and coefficients.identity:
+            yield step, coefficients.identity
 
 
 def _calibration_notes(piece: Workpiece) -> dict[str, str]:

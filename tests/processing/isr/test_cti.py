@@ -11,26 +11,13 @@ from hypothesis import strategies as st
 
 from rapid.errors import BadCalibration, InputError
 from rapid.processing.isr.cti import Cti, correct_cti, measure_cti
+from tests.support import charge
 
 REGISTER, WIDTH = 130, 170
 
 
-def shifted(image: np.ndarray, rate: float, decay: float, register: int = REGISTER) -> np.ndarray:
-    """Send every row through a register, one stage after the other, each with its own trap.
-
-    A packet loses `rate` of its charge to the trap of each stage and takes what the trap releases meanwhile. The packet of
-    column x begins x stages away from the output.
-    """
-    release = 1 - math.exp(-1 / decay)
-    charge = image.astype(np.float64)
-    for stage in range(register):
-        trap = np.zeros(len(charge))
-        for x in range(stage, charge.shape[1]):
-            freed = release * trap
-            caught = rate * charge[:, x]
-            charge[:, x] += freed - caught
-            trap += caught - freed
-    return charge
+def shifted(image: np.ndarray, rate: float, decay: float) -> np.ndarray:
+    return charge.shifted(image, rate, decay, register=REGISTER)
 
 
 def flat(level: float, noise: float, rows: int, seed: int = 1) -> np.ndarray:

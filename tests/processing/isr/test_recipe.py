@@ -64,6 +64,24 @@ def test_without_rows_of_overscan_the_step_is_not_done() -> None:
     assert np.median(frame.image) == pytest.approx(SKY, rel=0.01)
 
 
+@pytest.mark.parametrize("serial", ["E2V-CCD250-360", "E2V"])
+def test_a_sensor_of_the_other_vendor_is_refused(raw: RawDetector, serial: str) -> None:
+    """Its segments are as large, so that without this some of its overscan would be taken for light."""
+    other = replace(info_of(raw), detector_serial=serial)
+    with pytest.raises(
+        BadLayout, match="not the sensor that LATISS has at R00_S00; expected one of ITL, as ITL-3800C-068; found E2V"
+    ):
+        calibrate(raw, other, DETECTOR)
+
+
+@pytest.mark.parametrize("serial", ["ITL-3800C-098", None, "spare 3"])
+def test_another_sensor_of_the_vendor_has_the_gains_of_the_one_that_is_there(
+    raw: RawDetector, serial: str | None
+) -> None:
+    frame = calibrate(raw, replace(info_of(raw), detector_serial=serial), DETECTOR, repair=False)
+    assert detail(frame, "gain") == ("nominal" if serial is None else f"nominal of ITL-3800C-068, not of {serial}")
+
+
 def test_every_pixel_lands_in_its_place() -> None:
     whole = latiss()
     light = np.zeros(whole.shape)
