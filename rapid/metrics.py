@@ -25,6 +25,9 @@ from prometheus_client import (
 from rapid import __version__
 
 __all__ = [
+    "ANNOUNCED",
+    "ANNOUNCED_FEED_ID",
+    "ANNOUNCEMENTS_REFUSED",
     "BUS_CONNECTED",
     "BUS_IGNORED",
     "BUS_LAG",
@@ -116,6 +119,24 @@ BUS_LOST: Final = Counter(
 )
 BUS_IGNORED: Final = Counter(
     "rapid_bus_ignored", "Messages that are in order and ask for nothing, by why.", ["source", "why"], registry=REGISTRY
+)
+
+# --- what other systems are told ---------------------------------------------------------------------------------
+
+ANNOUNCED: Final = Counter(
+    "rapid_announced", "Messages that a bus took from us, repeats included.", ["bus", "schema"], registry=REGISTRY
+)
+ANNOUNCED_FEED_ID: Final = Gauge(
+    "rapid_announced_feed_id",
+    "How far the feed is published; how much is still to be is the distance from rapid_feed_id.",
+    ["bus"],
+    registry=REGISTRY,
+)
+ANNOUNCEMENTS_REFUSED: Final = Counter(
+    "rapid_announcements_refused",
+    "Messages that can never be published, as one too large.",
+    ["bus"],
+    registry=REGISTRY,
 )
 
 # --- what is being done ------------------------------------------------------------------------------------------

@@ -16,7 +16,16 @@ from rapid.ledger.schema import bulletins, columns, dead_letters, feed, readers
 from rapid.ledger.transaction import Writing
 from rapid.ports import Bulletin, DeadLetter, JsonValue, Place
 
-__all__ = ["fetch_columns", "list_bulletins", "list_dead_letters_after", "move_on", "post", "release", "take_place"]
+__all__ = [
+    "fetch_columns",
+    "leave_place",
+    "list_bulletins",
+    "list_dead_letters_after",
+    "move_on",
+    "post",
+    "release",
+    "take_place",
+]
 
 _PLACE = (readers.c.feed_id, readers.c.dead_letter_id, readers.c.bulletin_id)
 
@@ -71,6 +80,12 @@ def move_on(writing: Writing, reader: str, place: Place) -> bool:
     mine = (readers.c.name == reader) & (readers.c.holder == writing.holder)
     change = {**_as_columns(place), "leased_until": writing.leased_until}
     return writing.connection.execute(sa.update(readers).where(mine).values(change)).rowcount == 1
+
+
+def leave_place(writing: Writing, reader: str) -> None:
+    """Let others have the place of a reader, if it is ours."""
+    mine = (readers.c.name == reader) & (readers.c.holder == writing.holder)
+    writing.connection.execute(sa.update(readers).where(mine).values(leased_until=None))
 
 
 def release(writing: Writing) -> None:

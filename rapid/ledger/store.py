@@ -272,6 +272,10 @@ class SqlLedger:
         """Remember how far a reader has come, if it is still ours."""
         return await self._write(lambda writing: outbox.move_on(writing, reader, place))
 
+    async def leave_place(self, reader: str) -> None:
+        """Let another service have the place of a reader."""
+        await self._write(lambda writing: outbox.leave_place(writing, reader))
+
     async def _read(self, look: Callable[[sa.Connection], _T]) -> _T:
         def run() -> _T:
             with translated_errors(self._engines), self._engines.read.begin() as connection:

@@ -83,3 +83,7 @@ class Outbox(Protocol):
     async def move_on(self, reader: str, place: Place) -> bool:
         """Remember how far a reader has come; False, and nothing is changed, if another service has its place by now."""
         ...
+
+    async def leave_place(self, reader: str) -> None:
+        """Let another service have the place of a reader, if it is ours."""
+        ...

@@ -56,6 +56,13 @@ class TestPlaces:
             assert await ledger.take_place("kafka") == Place(7, 2, 1)
             assert await ledger.take_place("mqtt") == Place()
 
+    async def test_a_place_that_is_left_is_kept(self, ledger: Ledger) -> None:
+        await ledger.leave_place("kafka")
+        await ledger.take_place("kafka")
+        await ledger.move_on("kafka", Place(7, 2, 1))
+        await ledger.leave_place("kafka")
+        assert await ledger.take_place("kafka") == Place(7, 2, 1)
+
     async def test_nobody_moves_on_who_has_no_place(self, ledger: Ledger) -> None:
         assert not await ledger.move_on("kafka", Place(7, 2, 1))
         assert await ledger.take_place("kafka") == Place()
