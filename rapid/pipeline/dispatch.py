@@ -17,7 +17,7 @@ from rapid.errors import Net, NotAvailable, TaskFailed
 from rapid.pipeline.lanes import Lanes
 from rapid.pipeline.leases import Leases
 from rapid.pipeline.patience import patiently
-from rapid.pipeline.policy import Policy, retry_at
+from rapid.pipeline.policy import Policy, longest_wait, retry_at
 from rapid.pipeline.timings import observe, timings
 from rapid.ports import Arrival, Attempt, Gallery, Ledger, Outcome, State, Task, Workers
 
@@ -78,7 +78,7 @@ class Pipeline:
         self._catalogue, self._catalogue_options = catalogue, dict(catalogue_options or {})
         self._policy = policy or Policy()
         self._clock, self._archive_there = clock or ledger.now, archive_there
-        self._lanes = Lanes(self._policy.lanes)
+        self._lanes = Lanes(self._policy.lanes, longest_wait=longest_wait(self._policy))
         self._leases = Leases(ledger)
         self._known: set[int] = set()
         self._keys: set[str] = set()

@@ -34,10 +34,16 @@ class Lanes:
     """The queue of what may be started now or later.
 
     Not thread-safe: it belongs to one event loop. Memory is bounded by what the ledger says is waiting.
+
+    Parameters
+    ----------
+    longest_wait
+        Nobody is put off for longer. A moment that lies further ahead was written down before the clock was set back:
+        what waits for it may start at once.
     """
 
-    def __init__(self, policy: LanesPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: LanesPolicy, *, longest_wait: timedelta = timedelta(days=1)) -> None:
+        self._policy, self._longest_wait = policy, longest_wait
         self._live: list[tuple[datetime, int, Arrival]] = []
         self._backlog: list[tuple[datetime, int, Arrival]] = []
         self._later: list[tuple[datetime, int, Arrival]] = []
@@ -52,7 +58,7 @@ class Lanes:
 
     def push(self, arrival: Arrival, *, now: datetime) -> None:
         """Put an arrival in its lane."""
-        if arrival.not_before > now:
+        if not self._is_due(arrival.not_before, now):
             heapq.heappush(self._later, (arrival.not_before, arrival.id, arrival))
         elif arrival.live and now - arrival.written_at < self._policy.live_window:
             insort(self._live, (arrival.written_at, arrival.id, arrival))
@@ -83,8 +89,11 @@ class Lanes:
 
     def _settle(self, now: datetime) -> None:
         """Let retries whose time has come back in, and move what is no longer fresh to the backlog."""
-        while self._later and self._later[0][0] <= now:
+        while self._later and self._is_due(self._later[0][0], now):
             self.push(heapq.heappop(self._later)[2], now=now)
         while self._live and now - self._live[0][0] >= self._policy.live_window:
             stale = self._live.pop(0)
             heapq.heappush(self._backlog, stale)
+
+    def _is_due(self, not_before: datetime, now: datetime) -> bool:
+        return not now < not_before <= now + self._longest_wait

@@ -9,7 +9,9 @@ from rapid.errors import RapidError
 from rapid.pipeline.lanes import LanesPolicy
 from rapid.ports import Attempt
 
-__all__ = ["Policy", "retry_at"]
+__all__ = ["Policy", "longest_wait", "retry_at"]
+
+_MOMENT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,8 @@ def retry_at(policy: Policy, attempt: Attempt, error: Exception, *, now: datetim
     if failed >= policy.attempts:
         return None
     return now + policy.backoff * (1 << (failed - 1))
+
+
+def longest_wait(policy: Policy) -> timedelta:
+    """Say how long an arrival may have to wait for its next attempt, at most; some seconds do no harm."""
+    return max(policy.backoff * (1 << policy.attempts), _MOMENT)

@@ -98,3 +98,18 @@ def test_oldest_is_told_for_each_lane() -> None:
     lanes.push(waiting(1, live=False, at=later(-100)), now=EVENING)
     lanes.push(waiting(2, at=later(-5)), now=EVENING)
     assert lanes.oldest() == {"backlog": later(-100), "live": later(-5)}
+
+
+@given(back=st.floats(0, 86_400), wait=st.floats(0, 8), pushed_before=st.booleans())
+def test_nobody_waits_long_when_the_clock_is_set_back(back: float, wait: float, pushed_before: bool) -> None:
+    lanes = Lanes(LanesPolicy(), longest_wait=timedelta(seconds=16))
+    lanes.push(waiting(1, not_before=later(wait)), now=EVENING if pushed_before else later(-back))
+    assert drain(lanes, later(16 - back)) == [1]
+
+
+def test_a_moment_that_no_wait_leads_to_is_due() -> None:
+    lanes = Lanes(LanesPolicy(), longest_wait=timedelta(seconds=16))
+    lanes.push(waiting(1, not_before=later(4)), now=EVENING)
+    assert drain(lanes, later(3.9)) == []
+    assert drain(lanes, later(-11.9)) == []
+    assert drain(lanes, later(-3600)) == [1]
