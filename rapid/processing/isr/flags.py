@@ -38,24 +38,41 @@ def append_marked(
     marks: NDArray[np.uint8], first: int, places: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], int]:
     """Append the place of every mark to the first `n` places; `first` is that of the first mark. Eight are seen at once."""
-    words = marks.view(np.uint64)
+    found = np.int32(0)
+    for x in range(marks.size):
+        found += np.int32(marks[x])
+    if found:
+        places = _with_room(places, n, int(found))
+        n = _list(marks, marks.view(np.uint64), first, places, n)
+    return places, n
+
+
+@compiled
+def _list(marks: NDArray[np.uint8], words: NDArray[np.uint64], first: int, places: NDArray[np.int64], n: int) -> int:
     for word in range(words.size):
         if words[word]:
             for x in range(8 * word, 8 * word + 8):
                 if marks[x]:
-                    places, n = append(places, n, first + x)
-    return places, n
+                    places[n] = first + x
+                    n += 1
+    return n
 
 
 @compiled
 def append(places: NDArray[np.int64], n: int, place: int) -> tuple[NDArray[np.int64], int]:
     """Put a place behind the first `n`, in a longer array when this one is full."""
-    if n >= places.size:
-        longer = np.empty(2 * n + 64, np.int64)
-        longer[:n] = places[:n]
-        places = longer
+    places = _with_room(places, n, 1)
     places[n] = place
     return places, n + 1
+
+
+@compiled
+def _with_room(places: NDArray[np.int64], n: int, more: int) -> NDArray[np.int64]:
+    if n + more <= places.size:
+        return places
+    longer = np.empty(2 * n + more + 64, np.int64)
+    longer[:n] = places[:n]
+    return longer
 
 
 @compiled
