@@ -15,7 +15,7 @@ from rapid.processing.background import measure_background
 from rapid.processing.comparison import Catalogue, compare
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.fits import RawSource, open_raw
-from rapid.processing.frame import Frame, Study
+from rapid.processing.frame import Background, Frame, Psf, Sources, Study
 from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.ids import parse_obs_id
@@ -24,6 +24,7 @@ from rapid.processing.isr.amplifier_offsets import AmplifierOffsets, fit_amplifi
 from rapid.processing.psf import measure_psf
 from rapid.processing.psf_field import fit_field
 from rapid.processing.reserve import reserved_stars
+from rapid.processing.source_light import light_between
 from rapid.processing.sources import detect, refined
 
 __all__ = ["measure", "study"]
@@ -104,7 +105,7 @@ def measure(
     seen = Study(frame, background, sources, psf, psf.reason or sources.reason, seconds)
     if offsets:
         with _timed(seconds, "offsets"):
-            seen = replace(seen, offsets=_offsets(frame))
+            seen = replace(seen, offsets=_offsets(frame, background, sources, psf))
     if catalogue is not None and frame.info.on_sky:
         with _timed(seconds, "compare"):
             seen = replace(seen, comparison=compare(frame, background, sources, psf, catalogue))
@@ -122,9 +123,11 @@ def _reserved_by_sky(seen: Study) -> Study:
     return replace(seen, sources=sources, psf=replace(seen.psf, field=fit_field(sources, seen.frame.image.shape)))
 
 
-def _offsets(frame: Frame) -> AmplifierOffsets:
-    """Fit the offsets to all pixels that nothing is said against; sources need not be masked, they are clipped."""
-    return fit_amplifier_offsets(frame.image, frame.mask != 0, [each.bbox for each in frame.detector.amplifiers])
+def _offsets(frame: Frame, background: Background, sources: Sources, psf: Psf) -> AmplifierOffsets:
+    """Fit the offsets to all pixels that nothing is said against, away from the sources and without their light."""
+    light = light_between(sources, psf, noise=background.noise, shape=frame.image.shape)
+    boxes = [each.bbox for each in frame.detector.amplifiers]
+    return fit_amplifier_offsets(frame.image, frame.mask != 0, boxes, light=light)
 
 
 def _calibrated(source: RawSource, name: str, calibrations: Calibrations, seconds: dict[str, float]) -> Frame:

@@ -2,23 +2,27 @@
 
 Levels of small blocks are fitted by a pedestal for each amplifier and one sky for all, a polynomial as high as the data
 ask for (Bayesian information criterion, Schwarz 1978). All pixels count, not only those at the borders, no sky is
-subtracted beforehand that could have taken the pedestals with it, and each pedestal comes with its error.
+subtracted beforehand that could have taken the pedestals with it, and each pedestal comes with its error. What the rows and
+columns of an amplifier have in common, since their levels come from a few pixels of overscan, is weighed as such; its mean
+is part of the pedestal, which is what the level of the amplifier is off by in this image.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from rapid.processing.geometry import Box
-from rapid.processing.isr.blocks import Blocks, measure_blocks
+from rapid.processing.isr.block_noise import measure_block_noise, normal_equations
+from rapid.processing.isr.blocks import BLOCK, Blocks, measure_blocks
+from rapid.processing.isr.nested_fit import NestedFit
+from rapid.processing.source_light import SourceLight
 
 __all__ = ["AmplifierOffsets", "fit_amplifier_offsets", "subtract_offsets"]
 
@@ -32,9 +36,6 @@ _HUBER: Final = 2.0
 """Residuals beyond so many standard deviations count less (Huber 1964): blocks with the wings of a star or galaxy in them."""
 
 _REWEIGHTED: Final = 2
-
-_LEAST_PIVOT: Final = 1e-5
-"""Of the normalised matrix: what is left of a column when all before it are taken away."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,12 @@ class AmplifierOffsets:
 
 
 def fit_amplifier_offsets(
-    image: NDArray[np.float32], bad: NDArray[np.bool_], boxes: Sequence[Box], *, highest_order: int = HIGHEST_ORDER
+    image: NDArray[np.float32],
+    bad: NDArray[np.bool_],
+    boxes: Sequence[Box],
+    *,
+    light: SourceLight | None = None,
+    highest_order: int = HIGHEST_ORDER,
 ) -> AmplifierOffsets:
     """Fit a pedestal to each amplifier, and one smooth sky to all.
 
@@ -80,13 +86,16 @@ def fit_amplifier_offsets(
         clipped, and the blocks they spoil count less.
     boxes
         Of the amplifiers in the image.
+    light
+        Of known sources, in the unit of the image: what they hide is left out, and what they add is taken off. Without it
+        the errors of a field of stars are half as large again, and those of a crowded one several times as large.
     highest_order
         Up to which the sky's polynomial is tried.
 
     Returns
     -------
     AmplifierOffsets
-        On a uniform sky with a noise of s a pixel the errors are about 3.5 s / sqrt(pixels of an amplifier) for order 0
+        On a uniform sky with a noise of s a pixel the errors are about s / sqrt(pixels of an amplifier) for order 0
         and grow to ten times that at order 8. All missing, with reasons, when fewer than two amplifiers have a sky.
 
     Raises
@@ -94,14 +103,14 @@ def fit_amplifier_offsets(
     InputError
         If the shapes differ or a box lies outside.
     """
-    blocks = measure_blocks(image, bad, boxes)
+    blocks = _blocks_of_sky(image, bad, boxes, light)
     counts = np.bincount(blocks.amplifier, minlength=len(boxes))
     known = np.flatnonzero(counts >= _FEWEST)
     if known.size < 2:
         return _nothing([f"only {n} blocks of sky, and no other amplifier to compare with" for n in counts.tolist()])
     design, sizes = _design(blocks, known, image.shape, highest_order)
     used = np.isin(blocks.amplifier, known)
-    return _fitted(design[used], sizes, blocks.level[used], blocks.error[used], known=known, counts=counts)
+    return _fitted(blocks.chosen(used), design[used], sizes, known=known, counts=counts)
 
 
 def subtract_offsets(
@@ -113,6 +122,15 @@ def subtract_offsets(
     for number in np.flatnonzero(chosen).tolist():
         image[boxes[number].slices] -= np.float32(offsets.pedestals[number])
     return np.asarray(chosen, np.bool_)
+
+
+def _blocks_of_sky(
+    image: NDArray[np.float32], bad: NDArray[np.bool_], boxes: Sequence[Box], light: SourceLight | None
+) -> Blocks:
+    if light is None:
+        return measure_blocks(image, bad, boxes)
+    blocks = measure_blocks(image, bad | light.hidden(image.shape) if bad.shape == image.shape else bad, boxes)
+    return replace(blocks, level=blocks.level - light.around(blocks.x, blocks.y, BLOCK))
 
 
 def _design(
@@ -129,95 +147,51 @@ def _design(
 
 
 def _fitted(
+    blocks: Blocks,
     design: NDArray[np.float64],
     sizes: list[int],
-    levels: NDArray[np.float64],
-    errors: NDArray[np.float64],
     *,
     known: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> AmplifierOffsets:
-    n = levels.size
-    levels = levels - levels.mean()
+    n = blocks.level.size
+    levels = blocks.level - blocks.level.mean()
     sizes = [size for size in sizes if size <= n // 2]
-    weights = _robust_weights(design, sizes, levels, errors)
-    nested = _Nested.of(design, sizes, levels, weights)
-    total = float(levels @ (weights * levels))
-    explained = np.cumsum(nested.projected**2)[np.array(nested.sizes) - 1]
-    chi2 = np.maximum(total - explained, np.finfo(np.float64).eps * total)
+    design = design[:, : sizes[-1]]
+    weights, residuals, n_fitted = _robust_weights(design, sizes, levels, blocks.error)
+    noise = measure_block_noise(blocks, residuals, weights, n_fitted)
+    equations = normal_equations(design, levels, weights, blocks, noise)
+    nested = NestedFit.of(equations.matrix, equations.right, sizes)
+    chi2 = np.maximum(equations.total - nested.explained(), np.finfo(np.float64).eps * equations.total)
     criteria = n * np.log(chi2 / n) + np.array(nested.sizes) * math.log(n)
     order = int(np.argmin(criteria))
     values, covariance = nested.solution(nested.sizes[order])
     reduced = float(chi2[order]) / (n - values.size)
+    part = covariance[: known.size, : known.size] - np.diag(noise.of_means(blocks, known))
     to_zero_sum = np.eye(known.size) - 1.0 / known.size
     pedestals, spread = np.full(counts.size, np.nan), np.full((counts.size, counts.size), np.nan)
     pedestals[known] = to_zero_sum @ values[: known.size]
-    part = covariance[: known.size, : known.size] * max(reduced, 1.0)
-    spread[np.ix_(known, known)] = to_zero_sum @ part @ to_zero_sum
+    spread[np.ix_(known, known)] = max(reduced, 1.0) * to_zero_sum @ part @ to_zero_sum
     reasons = ["" if count >= _FEWEST else f"only {count} blocks of sky" for count in counts.tolist()]
     return _frozen(pedestals, spread, reasons, order=order, reduced=reduced, n=n)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Nested:
-    """Weighted least squares for the first columns of a design, whatever their number, from one Cholesky factor.
-
-    ``factor`` is that of the normal matrix with its columns divided by ``norms``; ``projected`` what each further column
-    explains of the levels, so that its square is what chi squared falls by. ``sizes`` are those that can be solved for.
-    """
-
-    factor: NDArray[np.float64]
-    norms: NDArray[np.float64]
-    projected: NDArray[np.float64]
-    sizes: list[int]
-
-    @classmethod
-    def of(
-        cls, design: NDArray[np.float64], sizes: list[int], levels: NDArray[np.float64], weights: NDArray[np.float64]
-    ) -> _Nested:
-        columns = design[:, : sizes[-1]]
-        weighted = weights[:, None] * columns
-        normal, right = weighted.T @ columns, weighted.T @ levels
-        norms = np.sqrt(np.maximum(np.diagonal(normal), np.finfo(np.float64).tiny))
-        factor, usable = _factor(normal / norms / norms[:, None], sizes)
-        norms = norms[: len(factor)]
-        projected = solve_triangular(factor, right[: len(factor)] / norms, lower=True)
-        return cls(factor, norms, projected, usable)
-
-    def solution(self, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the values of the first columns and their covariance."""
-        norms = self.norms[:size]
-        inverse = solve_triangular(self.factor[:size, :size], np.eye(size), lower=True) / norms
-        return inverse.T @ self.projected[:size], inverse.T @ inverse
-
-
-def _factor(normal: NDArray[np.float64], sizes: list[int]) -> tuple[NDArray[np.float64], list[int]]:
-    """Factor as much of the matrix as is regular: the sky of few amplifiers cannot be of any order."""
-    for n in range(len(sizes), 1, -1):
-        try:
-            factor = np.linalg.cholesky(normal[: sizes[n - 1], : sizes[n - 1]])
-        except np.linalg.LinAlgError:
-            continue
-        if np.diagonal(factor).min() > _LEAST_PIVOT:
-            return np.asarray(factor, np.float64), sizes[:n]
-    return np.asarray(np.sqrt(normal[: sizes[0], : sizes[0]]), np.float64), sizes[
-        :1
-    ]  # pedestals only: the matrix is diagonal
-
-
 def _robust_weights(
     design: NDArray[np.float64], sizes: list[int], levels: NDArray[np.float64], errors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return inverse variances, less for blocks that even the highest order cannot follow."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Return inverse variances, less for blocks that even the highest order cannot follow, what it leaves, and its size."""
     base = 1.0 / errors**2
-    weights = base
+    weights, residuals, n_fitted = base, levels, 0
     for _ in range(_REWEIGHTED):
-        nested = _Nested.of(design, sizes, levels, weights)
+        weighted = weights[:, None] * design
+        nested = NestedFit.of(weighted.T @ design, weighted.T @ levels, sizes)
         values, _ = nested.solution(nested.sizes[-1])
-        residuals = np.abs(levels - design[:, : values.size] @ values) / errors
-        scale = max(1.4826 * float(np.median(residuals)), 1.0)
-        weights = base * np.minimum(1.0, _HUBER * scale / np.maximum(residuals, 1e-300))
-    return weights
+        n_fitted = values.size
+        residuals = levels - design[:, :n_fitted] @ values
+        pulls = np.abs(residuals) / errors
+        scale = max(1.4826 * float(np.median(pulls)), 1.0)
+        weights = base * np.minimum(1.0, _HUBER * scale / np.maximum(pulls, 1e-300))
+    return weights, residuals, n_fitted
 
 
 def _nothing(reasons: list[str]) -> AmplifierOffsets:

@@ -43,6 +43,10 @@ class Blocks:
     error: NDArray[np.float64]
     amplifier: NDArray[np.int64]
 
+    def chosen(self, which: NDArray[np.bool_]) -> Blocks:
+        """Keep some of the blocks."""
+        return Blocks(self.x[which], self.y[which], self.level[which], self.error[which], self.amplifier[which])
+
 
 def measure_blocks(
     image: NDArray[np.float32], bad: NDArray[np.bool_], boxes: Sequence[Box], *, side: int = BLOCK
