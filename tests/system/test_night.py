@@ -57,7 +57,17 @@ def same(row: dict[str, object]) -> dict[str, object]:
     """What must not depend on when and how often the work was done."""
     return {
         name: row[name]
-        for name in ("obs_id", "state", "cells", "notes", "uncertainties", "channels", "catalogues", "failures", "error")
+        for name in (
+            "obs_id",
+            "state",
+            "cells",
+            "notes",
+            "uncertainties",
+            "channels",
+            "catalogues",
+            "failures",
+            "error",
+        )
     }
 
 
