@@ -149,6 +149,10 @@ class Mosquitto:
             self._process.kill()
             self._process.wait(30)
 
+    def forget(self) -> None:
+        """Let it lose, while it is stopped, what it had written down."""
+        (self.place / "mosquitto.db").unlink()
+
     def log(self) -> str:
         """Return what it says of itself."""
         with suppress(FileNotFoundError):

@@ -298,7 +298,7 @@ async def test_a_password_over_tls(secure_mosquitto: Mosquitto, inbox: Taken, ro
 async def test_a_wrong_password_is_told_from_a_broker_that_is_away(
     secure_mosquitto: Mosquitto, tmp_path: Path, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rapid.consumers.mqtt.session.ANSWER", 1.0)
+    monkeypatch.setattr("rapid.consumers.mqtt.client.ANSWER", 1.0)
     good = secure_mosquitto.connection(version=version)
     (tmp_path / "other.pem").write_bytes(Authority("somebody else").certificate)
     refused = {
@@ -364,7 +364,7 @@ async def test_a_broker_that_is_absent_at_the_start_is_waited_for(
 
 async def test_a_broker_that_hangs_can_be_left(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half-way through a connection nothing may be left behind: neither a task nor a socket."""
-    monkeypatch.setattr("rapid.consumers.mqtt.session.ANSWER", 1.0)
+    monkeypatch.setattr("rapid.consumers.mqtt.client.ANSWER", 1.0)
     connections: list[asyncio.StreamWriter] = []
     closed = asyncio.Event()
 

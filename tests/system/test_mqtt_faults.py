@@ -10,6 +10,7 @@ from pathlib import Path
 import aiomqtt
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from rapid.consumers.mqtt import MqttSource
 from rapid.consumers.mqtt.connection import Version
@@ -118,6 +119,25 @@ async def test_a_broker_restarts_in_mid_stream_twenty_times(mortal: Mosquitto, i
     await _restart_brokers(mortal, inbox, root, restarts=20)
 
 
+async def test_a_broker_that_forgets_us_is_told_on(mortal: Mosquitto, inbox: Taken, root: str) -> None:
+    told = Told()
+    source = mortal.source(root, looked=told)
+    with capture_logs() as logs:
+        async with taking(inbox.ledger, [source]):
+            for keeps, number in ((True, 1), (False, 2)):
+                await told.until("")
+                await asyncio.to_thread(mortal.stop)
+                await told.until("is away")
+                if not keeps:
+                    mortal.forget()
+                await asyncio.to_thread(mortal.start)
+                await told.until("")
+                await publish(mortal, f"{root}/raw", [number])
+                await inbox.until(number)
+    assert [line["kept"] for line in logs if line["event"] == "connected to MQTT"] == [False, True, False]
+    assert sum("did not keep our session" in line["event"] for line in logs) == 1
+
+
 # --- the messages -------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +182,7 @@ async def test_fifty_lives_end_at_random_moments(mosquitto: Mosquitto, inbox: Ta
     await _take_lives(mosquitto, inbox, root, lives=50)
 
 
-@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [8_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
 async def test_memory_is_flat(mosquitto: Mosquitto, root: str, count: int) -> None:
     source = mosquitto.source(root)
     await introduce(source)

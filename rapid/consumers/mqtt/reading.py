@@ -48,6 +48,7 @@ class Reading:
         self.handover = Handover()
         self._source = source
         self._pause = FIRST_PAUSE
+        self._known = False
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -72,9 +73,17 @@ class Reading:
     async def _read_until_it_fails(self) -> None:
         source = self._source
         async with connected(source.connection, source.subscription) as session, asyncio.TaskGroup() as group:
-            _log.info("connected to MQTT", server=source.connection.server, session=source.subscription.identifier)
+            self._greet(session)
             group.create_task(self._watch(session))
             group.create_task(self._read(session))
+
+    def _greet(self, session: Session) -> None:
+        """Note that we are connected, and whether the broker forgot us since it met us in this life."""
+        facts = {"server": self._source.connection.server, "session": self._source.subscription.identifier}
+        if self._known and not session.kept:
+            _log.error("the broker did not keep our session, what was announced meanwhile is lost on this bus", **facts)
+        _log.info("connected to MQTT", **facts, kept=session.kept)
+        self._known = True
 
     async def _watch(self, session: Session) -> None:
         """Look now and then whether the broker is there, also while nobody takes a batch."""

@@ -1,42 +1,33 @@
 """A connection to the broker in a session that it keeps, with messages that we acknowledge ourselves.
 
-The only module that knows the library. aiomqtt acknowledges a message as soon as it has it in its queue, so that a crash
+The only module that reaches into the library. aiomqtt acknowledges a message as soon as it has it in its queue, so that a crash
 loses what lies there; the client of paho below it can be told not to (docs/decisions/0015).
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Literal
+from typing import Literal
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import ConnectFlags
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from rapid import metrics
+from rapid.consumers.mqtt.client import QOS, about_status, make_client
 from rapid.consumers.mqtt.connection import Connection
-from rapid.consumers.mqtt.status import SCHEMA, status_message
+from rapid.consumers.mqtt.status import status_message
 from rapid.consumers.mqtt.topics import Subscription
 from rapid.errors import AccessDenied, NotAvailable
 
-__all__ = ["NAME", "Session", "connected", "refusal", "refused_filters"]
-
-NAME: Final = "mqtt"
-"""How the source is called in metrics and health."""
-KEEPALIVE: Final = 15
-"""A broker that is silent for about so long [s] is away; an idle one is asked this often."""
-ANSWER: Final = 5.0
-"""How long the broker may take to answer [s]."""
-UNASKED: Final = 10_000
-"""Most messages without a guarantee (QoS 0) that wait for us: nothing makes the broker wait with those."""
-QOS: Final = 1
+__all__ = ["Session", "connected", "refusal", "refused_filters"]
 
 _DENIED = frozenset({0x80 | code for code in (4, 5, 6, 7, 10, 12)})
 """Refusals that are about who we are: identifier, name and password, authorisation, a ban, the method (MQTT 5.0, 3.2.2.2)."""
@@ -57,11 +48,18 @@ class Session:
         self._client, self._connection, self._subscription = client, connection, subscription
         self._paho = client._client  # noqa: SLF001  # the library offers no other way to acknowledge later
         self._paho.manual_ack_set(True)
+        self._kept = False
+        self._listen_whether_kept()
 
     @property
     def alive(self) -> bool:
         """Whether the connection holds, as far as the last keep-alive could tell."""
         return self._paho.is_connected()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the broker had kept our session, and with it what came while we were away."""
+        return self._kept
 
     async def enter(self) -> None:
         """Connect, and take up the session.
@@ -127,7 +125,7 @@ class Session:
         if topic is None:
             return
         if self._connection.version == "5":
-            properties = _about_status(PacketTypes.PUBLISH)
+            properties = about_status(PacketTypes.PUBLISH)
         try:
             await self._client.publish(topic, status_message(state), QOS, retain=True, properties=properties)
         except aiomqtt.MqttError as error:
@@ -155,22 +153,24 @@ class Session:
         if self.alive:
             self._paho.ack(identifier, QOS)
 
+    def _listen_whether_kept(self) -> None:
+        """Look over the shoulder of the library, which does not pass on what the broker says of the session."""
+        library = self._client._on_connect  # noqa: SLF001
+
+        def on_connect(
+            client: PahoClient, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+        ) -> None:
+            self._kept = flags.session_present
+            library(client, userdata, flags, reason, properties)
+
+        self._paho.on_connect = on_connect
+
     def _close(self) -> None:
         """Let go of the socket, whatever state it is in, and of the library's own complaint about it."""
         self._paho.disconnect()
         ended = self._client._disconnected  # noqa: SLF001
         if ended.done() and not ended.cancelled():
             ended.exception()  # or asyncio says that nobody asked
-
-
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Takes all that we shall acknowledge, which the broker bounds, and not more of the rest than it can hold."""
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        if item.qos == 0 and self.qsize() >= UNASKED:
-            metrics.BUS_LOST.labels(source=NAME).inc()
-        else:
-            super().put_nowait(item)
 
 
 @asynccontextmanager
@@ -184,7 +184,7 @@ async def connected(connection: Connection, subscription: Subscription) -> Async
     ConfigError
         If a certificate cannot be read.
     """
-    session = Session(_client(connection, subscription), connection, subscription)
+    session = Session(make_client(connection, subscription), connection, subscription)
     await session.enter()
     try:
         await session.subscribe()
@@ -211,46 +211,3 @@ def refusal(error: aiomqtt.MqttError, connection: Connection) -> AccessDenied | 
     if isinstance(error, MqttConnectError) and isinstance(code, ReasonCode) and code.value in _DENIED:
         return AccessDenied(f"{where} does not let us in as {connection.username!r}: {said}")
     return NotAvailable(f"{where} is away: {said}")
-
-
-def _client(connection: Connection, subscription: Subscription) -> aiomqtt.Client:
-    modern = connection.version == "5"
-    return aiomqtt.Client(
-        connection.host,
-        connection.port,
-        username=connection.username,
-        password=connection.password,
-        identifier=subscription.identifier,
-        queue_type=_Inbox,
-        protocol=aiomqtt.ProtocolVersion.V5 if modern else aiomqtt.ProtocolVersion.V311,
-        will=_will(subscription, modern=modern),
-        clean_session=None if modern else False,
-        clean_start=False if modern else 3,
-        timeout=ANSWER,
-        keepalive=KEEPALIVE,
-        properties=_wishes(subscription) if modern else None,
-        tls_context=connection.tls_context(),
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # acknowledgements are small and many
-    )
-
-
-def _will(subscription: Subscription, *, modern: bool) -> aiomqtt.Will | None:
-    if subscription.status_topic is None:
-        return None
-    properties = _about_status(PacketTypes.WILLMESSAGE) if modern else None
-    return aiomqtt.Will(subscription.status_topic, status_message("lost"), QOS, retain=True, properties=properties)
-
-
-def _wishes(subscription: Subscription) -> Properties:
-    """Say how long the session is kept, and how much may be sent ahead."""
-    wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    wishes.SessionExpiryInterval = min(int(subscription.session.total_seconds()), 0xFFFF_FFFF)
-    wishes.ReceiveMaximum = subscription.receive_maximum
-    return wishes
-
-
-def _about_status(packet: int) -> Properties:
-    about = Properties(packet)  # type: ignore[no-untyped-call]
-    about.ContentType = "application/json"
-    about.UserProperty = ("schema", SCHEMA)
-    return about

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from rapid.consumers.batches import Handover
 from rapid.consumers.decoders import Decoded, Message
+from rapid.consumers.mqtt.client import NAME
 from rapid.consumers.mqtt.connection import Connection
 from rapid.consumers.mqtt.reading import Reading
-from rapid.consumers.mqtt.session import NAME
 from rapid.consumers.mqtt.topics import Subscription
 from rapid.events import Event
 from rapid.ports import Batch

@@ -14,7 +14,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from rapid import metrics
 from rapid.consumers.mqtt import Connection
+from rapid.consumers.mqtt.client import Inbox
 from rapid.consumers.mqtt.reading import message_of
 from rapid.consumers.mqtt.session import refusal, refused_filters
 from rapid.consumers.mqtt.status import status_message
@@ -85,3 +87,17 @@ def test_why_a_connection_ended_is_said_in_the_words_of_the_broker() -> None:
     error = MqttError("Disconnected during message iteration")
     error.__cause__ = MqttCodeError(code, "Unexpected disconnection")
     assert str(refusal(error, Connection("h:1"))) == "MQTT at h:1 is away: Session taken over"
+
+
+def test_only_what_nobody_vouches_for_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What we must acknowledge is bounded by the broker; were it thrown away here, it would never be acknowledged."""
+    monkeypatch.setattr("rapid.consumers.mqtt.client.UNASKED", 2)
+    inbox, before = Inbox(), _lost()
+    for number, qos in enumerate([0, 1, 0, 1, 0, 1]):
+        inbox.put_nowait(Message("a", b"", qos, False, number, None))
+    assert [inbox.get_nowait().mid for _ in range(inbox.qsize())] == [0, 1, 3, 5]
+    assert _lost() - before == 2
+
+
+def _lost() -> float:
+    return metrics.REGISTRY.get_sample_value("rapid_bus_lost_total", {"source": "mqtt"}) or 0.0
