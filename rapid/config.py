@@ -6,13 +6,12 @@ A setting that is misspelt is an error. Durations are written as people do: ``30
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from rapid.bus_settings import Duration, KafkaSettings, MqttSettings, ResultsSettings, Section, parse_duration
 from rapid.errors import ConfigError
 
 __all__ = [
@@ -29,32 +29,16 @@ __all__ = [
     "MqttSettings",
     "PipelineSettings",
     "ReconcileSettings",
+    "ResultsSettings",
     "Settings",
     "WebSettings",
     "WorkersSettings",
     "load_settings",
+    "parse_duration",
 ]
 
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d*)?)\s*(ms|s|m|h|d)?\s*$")
-_SERVER = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
-
-def parse_duration(value: object) -> object:
-    """Read ``30s``, ``5m``, ``1.5h``, ``2d`` or a bare number of seconds; leave anything else to pydantic."""
-    if isinstance(value, str) and (match := _DURATION.match(value)):
-        return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ArchiveSettings(_Strict):
+class ArchiveSettings(Section):
     """Where the raw files are."""
 
     url: str = Field("raw", description="Directory, or s3://bucket/prefix.")
@@ -75,7 +59,7 @@ class ArchiveSettings(_Strict):
         return {name: value.get_secret_value() for name, value in self.options.items()}
 
 
-class CatalogueSettings(_Strict):
+class CatalogueSettings(Section):
     """The reference catalogue that frames are compared with."""
 
     url: str | None = Field(
@@ -88,7 +72,7 @@ class CatalogueSettings(_Strict):
         return {name: value.get_secret_value() for name, value in self.options.items()}
 
 
-class GallerySettings(_Strict):
+class GallerySettings(Section):
     """Where pictures and tables are put."""
 
     url: str | None = Field(None, description="Directory or s3://bucket/prefix; <state>/gallery unless given.")
@@ -99,7 +83,7 @@ class GallerySettings(_Strict):
         return {name: value.get_secret_value() for name, value in self.options.items()}
 
 
-class WorkersSettings(_Strict):
+class WorkersSettings(Section):
     """Who does the work."""
 
     count: int = Field(
@@ -111,7 +95,7 @@ class WorkersSettings(_Strict):
     recycle_after: int = Field(500, ge=1, description="Exposures after which a worker is replaced.")
 
 
-class PipelineSettings(_Strict):
+class PipelineSettings(Section):
     """How often something is tried, and who is first."""
 
     attempts: int = Field(3, ge=1, le=20, description="A frame that failed this often is buried.")
@@ -129,7 +113,7 @@ class PipelineSettings(_Strict):
 Detector = Annotated[str, Field(pattern=r"^R\d\d_S[\dGW]\d$")]
 
 
-class GatherSettings(_Strict):
+class GatherSettings(Section):
     """Exposures of several detectors."""
 
     files: Duration = Field(
@@ -145,7 +129,7 @@ class GatherSettings(_Strict):
     )
 
 
-class ReconcileSettings(_Strict):
+class ReconcileSettings(Section):
     """Files that nobody announced."""
 
     every: Duration = Field(timedelta(minutes=3), description="How often the archive is compared with the ledger.")
@@ -158,7 +142,7 @@ class ReconcileSettings(_Strict):
     )
 
 
-class WebSettings(_Strict):
+class WebSettings(Section):
     """The page."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
@@ -166,114 +150,7 @@ class WebSettings(_Strict):
     title: str = Field("Rapid", description="Head of every page.")
 
 
-class KafkaSettings(_Strict):
-    """Kafka, where files are announced."""
-
-    servers: tuple[str, ...] = Field((), description="host:port of some brokers; none: Kafka is not listened to.")
-    topics: tuple[str, ...] = Field((), description="What is read.")
-    patterns: tuple[str, ...] = Field((), description="Regular expressions of further topics.")
-    group: str = Field("rapid", min_length=1, description="Services of one group share the work and take over.")
-    private: bool = Field(False, description="A group of our own in each life: everything is seen, nothing continued.")
-    start: Literal["latest", "earliest"] = Field("latest", description="Where a group begins that is new.")
-    announced: str | None = Field(
-        None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."
-    )
-    registry: str | None = Field(None, description="URL of the schema registry, for events in Avro.")
-    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: Path | None = Field(None, description="Holds the password, instead of `password`.")
-    ca_file: Path | None = Field(None, description="Certificates that are trusted; the system's unless given.")
-    certificate_file: Path | None = Field(None, description="Our own certificate, where brokers ask for one.")
-    key_file: Path | None = Field(None, description="Its key, when it is in another file.")
-    batch: int = Field(500, ge=1, le=10_000, description="Most messages that are written down at once.")
-    session_timeout: Duration = Field(timedelta(seconds=10), description="Silent for so long is dead, says the group.")
-    max_poll_interval: Duration = Field(timedelta(minutes=5), description="Not polled for so long hangs.")
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.servers and not (self.topics or self.patterns):
-            raise ValueError("servers are given, and neither topics nor patterns to read there")
-        if bad := [server for server in self.servers if not _SERVER.match(server)]:
-            raise ValueError(f"servers: expected host:port, found {', '.join(bad)}")
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file are given; one of them is too much")
-        secret = self.password is not None or self.password_file is not None
-        if "SASL" in self.security and not (self.username and secret):
-            raise ValueError(f"{self.security} needs username, and password or password_file")
-        return self
-
-    def read_password(self) -> str | None:
-        """Return the password, readable.
-
-        Raises
-        ------
-        ConfigError
-            If its file cannot be read.
-        """
-        return _read_secret("kafka.password_file", self.password, self.password_file)
-
-
-class MqttSettings(_Strict):
-    """An MQTT broker, where files are announced."""
-
-    server: str | None = Field(None, description="host:port of the broker; none: MQTT is not listened to.")
-    version: Literal["5", "3.1.1"] = Field("5", description="Of the protocol.")
-    root: str | None = Field(None, description="Root of the topics of our contract; our status is told there too.")
-    topics: tuple[str, ...] = Field((), description="Filters of further topics, as of a bridge.")
-    identifier: str = Field(
-        "rapid", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Of our session and status: one for each service."
-    )
-    session: Duration = Field(timedelta(days=7), description="How long the broker keeps what comes while we are away.")
-    receive_maximum: int = Field(1000, ge=1, le=65_535, description="Most messages that are not acknowledged yet.")
-    announced: str | None = Field(
-        None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."
-    )
-    tls: bool = Field(False, description="Speak TLS.")
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: Path | None = Field(None, description="Holds the password, instead of `password`.")
-    ca_file: Path | None = Field(None, description="Certificates that are trusted; the system's unless given.")
-    certificate_file: Path | None = Field(None, description="Our own certificate, where the broker asks for one.")
-    key_file: Path | None = Field(None, description="Its key, when it is in another file.")
-    batch: int = Field(500, ge=1, le=10_000, description="Most messages that are written down at once.")
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.server is not None and not _SERVER.match(self.server):
-            raise ValueError(f"server: expected host:port, found {self.server}")
-        if self.server is not None and self.root is None and not self.topics:
-            raise ValueError("a server is given, and neither a root nor topics to read there")
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file are given; one of them is too much")
-        if (self.username is None) != (self.password is None and self.password_file is None):
-            raise ValueError("username, and password or password_file, are given together or not at all")
-        if not self.tls and (self.ca_file or self.certificate_file or self.key_file):
-            raise ValueError("certificates are given and tls is not true: nothing would be encrypted")
-        return self
-
-    def read_password(self) -> str | None:
-        """Return the password, readable.
-
-        Raises
-        ------
-        ConfigError
-            If its file cannot be read.
-        """
-        return _read_secret("mqtt.password_file", self.password, self.password_file)
-
-
-def _read_secret(name: str, given: SecretStr | None, file: Path | None) -> str | None:
-    if file is None:
-        return None if given is None else given.get_secret_value()
-    try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{name}: {file} cannot be read: {error}") from error
-
-
-class LogSettings(_Strict):
+class LogSettings(Section):
     """What is told, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -304,6 +181,7 @@ class Settings(BaseSettings):
     pipeline: PipelineSettings = PipelineSettings()
     kafka: KafkaSettings = KafkaSettings()
     mqtt: MqttSettings = MqttSettings()
+    results: ResultsSettings = ResultsSettings()
     gather: GatherSettings = GatherSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     web: WebSettings = WebSettings()

@@ -247,10 +247,11 @@ def test_the_example_settings_can_be_read_and_fit_the_units() -> None:
 def test_what_the_example_says_is_the_default_is_the_default(tmp_path: Path) -> None:
     text = (ROOT / "deploy/rapid.toml").read_text()
     of_kafka = "servers|topics|announced|registry|username|password|password_file|ca_file|certificate_file|key_file"
+    of_mqtt = "server"
     of_a_place = (
-        f"ledger|url|endpoint|region|count|json_lines|{of_kafka}"  # these show a form; what they default to depends
+        f"ledger|url|endpoint|region|count|json_lines|page|{of_kafka}|{of_mqtt}"  # these show a form; what they default to depends
     )
-    shown = re.sub(rf"^# (?!(?:{of_a_place}) = )(?=\w+ = )", "", text, flags=re.MULTILINE)
+    shown = re.sub(rf"^# (?!(?:{of_a_place}) = )(?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
     assert text.count("\n#") - shown.count("\n#") >= 10
     place = tmp_path / "rapid.toml"
     place.write_text(shown)
@@ -259,6 +260,8 @@ def test_what_the_example_says_is_the_default_is_the_default(tmp_path: Path) -> 
     assert said.workers.recycle_after == defaults.workers.recycle_after
     assert said.archive.model_copy(update={"url": defaults.archive.url}) == defaults.archive
     assert said.kafka == defaults.kafka
+    assert said.mqtt.model_copy(update={"root": None}) == defaults.mqtt
+    assert said.results == defaults.results
     assert said.web == defaults.web
     assert said.log == defaults.log
 

@@ -9,9 +9,12 @@ from datetime import timedelta
 import structlog
 
 from rapid import metrics
+from rapid.announce import Announcer
+from rapid.announce.watching import watch
 from rapid.app.catching_up import catch_up_source
 from rapid.app.collecting import collect_seldom
 from rapid.app.line import Line, open_line, publish_last, take_in, write_tables
+from rapid.app.results import failing_components, make_announcers
 from rapid.app.sources import open_sources
 from rapid.config import Settings
 from rapid.errors import LedgerError, NotAvailable
@@ -42,6 +45,9 @@ GALLERY_INSPECTION = timedelta(seconds=10)
 HANGING = timedelta(seconds=30)
 """A gallery that does not answer for so long is away."""
 
+LAST_WORDS = 5.0
+"""How long the end waits until the last results are published [s]; what is left the next start does."""
+
 Announce = Callable[[str], None]
 
 
@@ -69,6 +75,7 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
         open_line(settings, hearing) as line,
     ):
         sources = [*announcing, *_catching_up(settings, line, health)]
+        announcers = make_announcers(settings, line.ledger, health)
         recovered = await line.pipeline.recover()
         health.expect("ledger", deadline=SILENCE)
         health.expect("workers", deadline=SILENCE)
@@ -90,11 +97,13 @@ async def run_daemon(settings: Settings, *, stop: asyncio.Event, announce: Annou
                 group.create_task(line.gather.run()),
                 group.create_task(write_tables(line)),
                 group.create_task(_serve(settings, line.ledger, line.store, health, up)),
+                *_telling(group, settings, line, health, announcers),
             ]
             await stop.wait()
             notifier.stopping("finishing the exposures in work")
             line.pipeline.stop()
             await working
+            await asyncio.gather(*(announcer.catch_up(within=LAST_WORDS) for announcer in announcers))
             for servant in servants:
                 servant.cancel()
         await publish_last(line, settings)
@@ -150,6 +159,16 @@ def _vital_signs(group: asyncio.TaskGroup, health: Health, notifier: Notifier) -
     if every is not None:
         tasks.append(group.create_task(keep_watchdog(notifier, lambda: health.live().ok, every=every)))
     return tasks
+
+
+def _telling(
+    group: asyncio.TaskGroup, settings: Settings, line: Line, health: Health, announcers: list[Announcer]
+) -> list[asyncio.Task[None]]:
+    """Tell other systems, where there are any, of results and of what is worth an alert."""
+    if not announcers:
+        return []
+    watching = watch(line.ledger, lambda: failing_components(health), silence=settings.results.silence)
+    return [group.create_task(task) for task in (watching, *(announcer.run() for announcer in announcers))]
 
 
 async def _serve(settings: Settings, ledger: Ledger, store: Store, health: Health, ready: Announce) -> None:
