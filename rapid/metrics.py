@@ -115,7 +115,10 @@ BUS_REBALANCES: Final = Counter(
     "rapid_bus_rebalances", "How often partitions were given to us anew.", ["source"], registry=REGISTRY
 )
 BUS_LOST: Final = Counter(
-    "rapid_bus_lost", "Messages that the broker had thrown away before they were read.", ["source"], registry=REGISTRY
+    "rapid_bus_lost",
+    "Messages thrown away before they were read: by the broker, or by us where there is no guarantee (MQTT, QoS 0).",
+    ["source"],
+    registry=REGISTRY,
 )
 BUS_IGNORED: Final = Counter(
     "rapid_bus_ignored", "Messages that are in order and ask for nothing, by why.", ["source", "why"], registry=REGISTRY
