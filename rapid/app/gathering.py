@@ -11,7 +11,9 @@ from rapid.config import Settings
 from rapid.consumers.decoders.sensors import expected_sensors
 from rapid.errors import BadMessage, BadName, NotAvailable
 from rapid.events import ExpectedSensors
-from rapid.gather import Deadlines, Gather, configured_detectors
+from rapid.gather.expectation import configured_detectors
+from rapid.gather.progress import Deadlines
+from rapid.gather.service import Gather
 from rapid.ports import Ledger, Store
 from rapid.stores import open_store
 

@@ -15,7 +15,7 @@ import structlog
 from rapid.app.gathering import make_gather
 from rapid.config import Settings
 from rapid.errors import ConfigError, LedgerError, NotAvailable
-from rapid.gather import Gather
+from rapid.gather.service import Gather
 from rapid.ledger import beside_database, is_shared, ledger_place, lock, open_ledger
 from rapid.pipeline.dispatch import Pipeline
 from rapid.pipeline.hearing import Hearing

@@ -18,7 +18,8 @@ from rich.table import Table
 from rapid.cli.options import AsJson, ConfigFile, StateDir, settings_from
 from rapid.cli.text import shown
 from rapid.errors import InputError
-from rapid.ports import Arrival, Counts, DeadLetter, Ledger, State
+from rapid.gather.gaps import gaps_text
+from rapid.ports import Arrival, Counts, DeadLetter, Ledger, Standing, State
 
 __all__ = ["add_to"]
 
@@ -49,7 +50,7 @@ def status(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
     """
     from rapid.ledger import is_served
 
-    counts, running, failed, nights = _with_ledger(config, state, _look)
+    counts, running, failed, nights, waited_for = _with_ledger(config, state, _look)
     service = is_served(settings_from(config, state=state).ledger_url)
     if as_json:
         typer.echo(
@@ -59,13 +60,14 @@ def status(config: ConfigFile = None, state: StateDir = None, as_json: AsJson = 
                     "counts": {"received": counts.received, **asdict(counts)},
                     "running": [_arrival(arrival) for arrival in running],
                     "failed": [_arrival(arrival) for arrival in failed],
-                    "nights": list(nights),
+                    "nights": nights,
+                    "gathering": [_standing(standing) for standing in waited_for],
                 },
                 default=str,
             )
         )
     else:
-        _print_status(service, counts, running, failed, nights)
+        _print_status(service, counts, running, failed, nights=nights, waited_for=waited_for)
     if counts.failed or counts.dead_letters:
         raise typer.Exit(1)
 
@@ -160,12 +162,17 @@ async def _retry_all(ledger: Ledger) -> list[Arrival]:
 
 async def _look(
     ledger: Ledger,
-) -> tuple[Counts, Sequence[Arrival], Sequence[Arrival], Sequence[Mapping[str, Any]]]:
+) -> tuple[Counts, Sequence[Arrival], Sequence[Arrival], Sequence[Mapping[str, Any]], Sequence[Standing]]:
+    nights = [
+        {**night, "gaps": list(await ledger.gaps(str(night["camera"]), int(str(night["day_obs"]))))}
+        for night in await ledger.nights()
+    ]
     return (
         await ledger.counts(),
         await ledger.arrivals(states=[State.RUNNING]),
         await ledger.arrivals(states=[State.FAILED], limit=SHOWN),
-        await ledger.nights(),
+        nights,
+        await ledger.exposures.in_progress(limit=SHOWN),
     )
 
 
@@ -192,7 +199,9 @@ def _print_status(
     counts: Counts,
     running: Sequence[Arrival],
     failed: Sequence[Arrival],
+    *,
     nights: Sequence[Mapping[str, Any]],
+    waited_for: Sequence[Standing],
 ) -> None:
     _console.print(
         f"received {counts.received}   waiting {counts.waiting}   running {counts.running}   "
@@ -211,11 +220,27 @@ def _print_status(
         _console.print(f"[red]failed[/red]: {escape(shown(arrival.error or arrival.key))}")
     if counts.failed > len(failed):
         _console.print(f"... and {counts.failed - len(failed)} more; see `rapid dead-letters list`")
+    for standing in waited_for:
+        finished = sum(detector.state in {State.DONE, State.FAILED} for detector in standing.detectors)
+        _console.print(
+            f"gathering: {standing.name.obs_id}, {len(standing.detectors)} files, {finished} finished, "
+            f"until {_clock(standing.due_at) if standing.due_at else 'more come'}"
+        )
     for night in nights[:SHOWN]:
+        gaps = f", nothing of seq {gaps_text(night['gaps'])}" if night["gaps"] else ""
         _console.print(
             f"night {night['day_obs']} {night['camera']}: {night['exposures']} exposures, "
-            f"{night['failed']} failed, last seq {night['last_seq_num']}"
+            f"{night['failed']} failed, last seq {night['last_seq_num']}{gaps}"
         )
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {
+        "obs_id": standing.name.obs_id,
+        "detectors": {detector.name: detector.state.value for detector in standing.detectors},
+        "revision": standing.revision,
+        "due_at": standing.due_at and standing.due_at.isoformat(),
+    }
 
 
 def _arrival(arrival: Arrival) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _progress() -> Progress:
 
 def _tell(report: ReconcileReport, total: int, *, as_json: bool) -> None:
     """Say what was entered, and what is missing still."""
-    from rapid.gather import gaps_text
+    from rapid.gather.gaps import gaps_text
 
     if as_json:
         gaps = [

@@ -11,10 +11,3 @@
 An exposure of one detector has no product: the line of its detector is that of the exposure. Only when the file of one
 that was heard of does not come, a line says so in its place.
 """
-
-from rapid.gather.expectation import configured_detectors
-from rapid.gather.gaps import gaps_between, gaps_text
-from rapid.gather.progress import Deadlines, Progress, progress_of
-from rapid.gather.service import Gather
-
-__all__ = ["Deadlines", "Gather", "Progress", "configured_detectors", "gaps_between", "gaps_text", "progress_of"]

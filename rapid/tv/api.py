@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from rapid.errors import BadName, NotAvailable
 from rapid.events import check_key
-from rapid.ports import Counts, DeadLetter, FeedEvent, JsonValue, Ledger, Store
+from rapid.ports import Counts, DeadLetter, FeedEvent, JsonValue, Ledger, Standing, Store
 from rapid.tv.answers import json_answer, matches, quoted
 from rapid.tv.keys import MEDIA_TYPES, check_camera, check_day_obs, is_on_show, parse_catalogue_key
 from rapid.tv.nights import with_current
@@ -93,9 +93,10 @@ def _add_tables(router: APIRouter, ledger: Ledger) -> None:
 
     @router.get("/nights/{camera}/{day_obs}")
     async def night(request: Request, camera: Camera, day_obs: DayObs) -> Response:
-        """The table of a night; empty for one that has not begun."""
+        """The table of a night, empty for one that has not begun, and the sequence numbers that are missing in it."""
         as_of, columns, rows = await ledger.night(camera, day_obs)
-        return await json_answer(request, {"as_of": as_of, "columns": columns, "rows": rows})
+        gaps = await ledger.gaps(camera, day_obs)
+        return await json_answer(request, {"as_of": as_of, "columns": columns, "rows": rows, "gaps": gaps})
 
     @router.get("/exposures/{camera}/{day_obs}/{seq_num}")
     async def exposure(request: Request, camera: Camera, day_obs: DayObs, seq_num: SeqNum) -> Response:
@@ -116,6 +117,12 @@ def _add_operations(router: APIRouter, ledger: Ledger) -> None:
         last_id = await ledger.last_feed_id()
         newest = await ledger.feed(last_id - 1, limit=1) if last_id else ()
         return await json_answer(request, _status(await ledger.counts(), last_id, newest))
+
+    @router.get("/gather")
+    async def gather(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+        """Exposures of which files or results are waited for, newest first."""
+        found = await ledger.exposures.in_progress(limit=limit)
+        return await json_answer(request, {"exposures": [_in_progress(standing) for standing in found]})
 
     @router.get("/dead-letters")
     async def dead_letters(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
@@ -182,6 +189,24 @@ def _status(counts: Counts, last_id: int, newest: Sequence[FeedEvent]) -> dict[s
         "last_event": last
         and {"at": last.at.isoformat(), "camera": last.camera, "day_obs": last.day_obs, "seq_num": last.seq_num},
         "now": datetime.now(UTC).isoformat(),
+    }
+
+
+def _in_progress(standing: Standing) -> dict[str, object]:
+    by_state: dict[str, list[str]] = {}
+    for detector in standing.detectors:
+        by_state.setdefault(detector.state.value, []).append(detector.name)
+    return {
+        "instrument": standing.name.instrument,
+        "obs_id": standing.name.obs_id,
+        "day_obs": standing.name.day_obs,
+        "seq_num": standing.name.seq_num,
+        "expected": [detector for detector, _ in standing.sensors],
+        "expected_by": standing.origin,
+        "read_out_at": standing.read_out_at and standing.read_out_at.isoformat(),
+        "detectors": by_state,
+        "revision": standing.revision,
+        "due_at": standing.due_at and standing.due_at.isoformat(),
     }
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from rapid.gather.product import WHOLE
 from rapid.ports import JsonValue, State
 
 __all__ = ["night_table"]
@@ -38,8 +39,9 @@ SHOWN_STATES = frozenset({State.DONE, State.FAILED})
 def night_table(columns: Columns, entries: Sequence[Entry]) -> dict[str, dict[str, JsonValue]]:
     """Write a night as RubinTV reads it.
 
-    The detectors of an exposure share its line. A column on which the detectors of every exposure agree is a plain
-    cell; any other opens to one value a detector, on every line, so that a column keeps one form through the night.
+    The detectors of an exposure share its line, unless the exposure has one of its own that sums them up. A column on
+    which the detectors of every exposure agree is a plain cell; any other opens to one value a detector, on every line,
+    so that a column keeps one form through the night.
 
     Parameters
     ----------
@@ -64,7 +66,12 @@ def _by_exposure(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
     lines: dict[int, list[Entry]] = {}
     for entry in entries:
         lines.setdefault(cast("int", entry["seq_num"]), []).append(entry)
-    return lines
+    return {seq_num: [entry for entry in line if _is_whole(entry)] or line for seq_num, line in lines.items()}
+
+
+def _is_whole(entry: Entry) -> bool:
+    """Tell the line that sums up an exposure's detectors from theirs."""
+    return entry["detector_name"] == WHOLE
 
 
 def _labels(columns: Columns, entries: Iterable[Entry]) -> dict[str, str]:
@@ -113,6 +120,9 @@ def _failures(line: Sequence[Entry], channels: Sequence[str]) -> dict[str, JsonV
     without = (set(channels) if failed else raised & set(channels)) - pictured
     marks: dict[str, JsonValue] = {f"@{channel}": NO_PICTURE for channel in sorted(without)}
     reasons = {str(entry["detector_name"]): str(entry["error"]) for entry in failed}
+    reasons |= {
+        name: str(why) for entry in line if _is_whole(entry) for name, why in _mapping(entry, "failures").items()
+    }
     if reasons:
         marks["Failure"] = next(iter(reasons.values())) if len(reasons) == 1 else reasons
     return marks

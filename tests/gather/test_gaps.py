@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapid.gather import gaps_between, gaps_text
+from rapid.gather.gaps import gaps_between, gaps_text
 
 
 def test_gaps_are_told_with_their_ends() -> None:

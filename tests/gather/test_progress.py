@@ -9,8 +9,7 @@ from typing import ClassVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapid.gather import Deadlines, progress_of
-from rapid.gather.progress import Step, step
+from rapid.gather.progress import Deadlines, Step, progress_of, step
 from rapid.ports import DetectorStanding, Standing, State
 from tests.support.ledgers import NOON
 from tests.support.wholes import DETECTORS, key_of, name_of

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rapid.events import ExpectedSensors, ExpectedSensorsWritten, ExposureName, Stage
-from rapid.gather import Deadlines, Gather
+from rapid.gather.progress import Deadlines
+from rapid.gather.service import Gather
 from rapid.ledger import open_ledger
 from rapid.ports import JsonValue, Ledger
 from tests.support import ledgers

@@ -10,6 +10,7 @@ from typing import Any
 
 from rapid.errors import NotAvailable
 from rapid.events import check_key
+from rapid.gather.gaps import gaps_between
 from rapid.ports import Counts, DeadLetter, FeedEvent, State, StoredObject
 
 Entry = Mapping[str, Any]
@@ -120,6 +121,9 @@ class MemoryFeed:
         used = {name for entry in rows.values() for name in entry["cells"]}
         columns = {name: column for name, column in self.columns.items() if name in used}
         return len(self.events), columns, [rows[place] for place in sorted(rows)]
+
+    async def gaps(self, camera: str, day_obs: int) -> Sequence[tuple[int, int]]:
+        return gaps_between(seq_num for seq_num, _ in self._rows.get((camera, day_obs), {}))
 
     async def feed(self, after: int, *, limit: int = 500) -> Sequence[FeedEvent]:
         return self.events[max(after, 0) : max(after, 0) + limit]

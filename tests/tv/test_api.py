@@ -87,7 +87,7 @@ async def test_columns_keep_the_order_the_ledger_gave_them(client: httpx.AsyncCl
 
 async def test_a_night_that_has_not_begun_is_empty(client: httpx.AsyncClient) -> None:
     answer = await client.get(NIGHT)
-    assert (answer.status_code, answer.json()) == (200, {"as_of": 0, "columns": {}, "rows": []})
+    assert (answer.status_code, answer.json()) == (200, {"as_of": 0, "columns": {}, "rows": [], "gaps": []})
 
 
 async def test_a_night_is_sent_again_only_when_it_changed(client: httpx.AsyncClient, feed: MemoryFeed) -> None:

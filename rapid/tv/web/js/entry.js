@@ -49,6 +49,24 @@ export function newerFirst(a, b) {
   return b.seq_num - a.seq_num || (a.detector_name < b.detector_name ? -1 : Number(a.detector_name > b.detector_name));
 }
 
+// Whether this is the line of an exposure that sums up its detectors.
+export function isWhole(entry) {
+  return entry.detector_name === "";
+}
+
+// Without the detectors of the exposures that have a line of their own.
+export function leading(entries) {
+  const whole = new Set(entries.filter(isWhole).map((entry) => entry.seq_num));
+  return whole.size ? entries.filter((entry) => isWhole(entry) || !whole.has(entry.seq_num)) : entries;
+}
+
+// The numbers between exposures of which nothing is known, as "12–14, 17"; empty where there are none.
+export function gapsText(entries) {
+  const numbers = [...new Set(entries.map((entry) => entry.seq_num))].sort((a, b) => a - b);
+  const gaps = numbers.slice(1).map((number, i) => [numbers[i] + 1, number - 1]).filter(([first, last]) => first <= last);
+  return gaps.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+}
+
 // What is to be doubted in an exposure that was measured, and why; a reason that many share is said once.
 function judged(entry, state) {
   const failed = Object.keys(entry.failures);

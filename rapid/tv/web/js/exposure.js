@@ -4,7 +4,7 @@ import { NotThere, apiUrl, catalogueUrl, exposureUrl, getJson, nightUrl, picture
 import { makeBar } from "./bar.js";
 import { listed } from "./columns.js";
 import { byId, el, joined, pointTo } from "./dom.js";
-import { bandOf, channelsOf, stateMark, stateOf } from "./entry.js";
+import { bandOf, channelsOf, isWhole, stateMark, stateOf } from "./entry.js";
 import { openFeed } from "./feed.js";
 import { currentDay, dayText, measured, unitText } from "./format.js";
 import { latencySection } from "./latency.js";
@@ -93,7 +93,7 @@ function story(entry, columns, several) {
   // what was measured goes before what the header says
   groups.sort((a, b) => (a === "exposure") - (b === "exposure"));
   return [
-    several ? el("h2", { class: "detector" }, entry.detector_name) : null,
+    several ? el("h2", { class: "detector" }, isWhole(entry) ? "all detectors" : entry.detector_name) : null,
     headline(entry),
     ...trouble(entry),
     downloads(entry),
@@ -131,7 +131,7 @@ function trouble(entry) {
   const boxes = [];
   if (entry.error) {
     const traceback = el("a", { href: apiUrl(`arrivals/${entry.arrival_id}/traceback`), target: "_blank", rel: "noopener" }, "traceback ↗");
-    boxes.push(el("div", { class: `trouble ${state.kind}` }, el("h2", {}, `${state.glyph} ${state.word}`), el("p", { class: "error" }, el("bdi", {}, entry.error)), ...(entry.state === "failed" ? [traceback, howToRetry(entry)] : [])));
+    boxes.push(el("div", { class: `trouble ${state.kind}` }, el("h2", {}, `${state.glyph} ${state.word}`), el("p", { class: "error" }, el("bdi", {}, entry.error)), ...(entry.state === "failed" && entry.arrival_id !== null ? [traceback, howToRetry(entry)] : [])));
   } else if (["waiting", "running", "superseded"].includes(entry.state)) {
     boxes.push(el("div", { class: `trouble ${state.kind}` }, el("h2", {}, `${state.glyph} ${state.word}`), el("p", {}, state.why)));
   }

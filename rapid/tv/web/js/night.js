@@ -5,7 +5,7 @@ import { makeBar } from "./bar.js";
 import { drawNights } from "./calendar.js";
 import { ColumnChoice, listed } from "./columns.js";
 import { byId, el } from "./dom.js";
-import { entryKey } from "./entry.js";
+import { entryKey, gapsText } from "./entry.js";
 import { openFeed } from "./feed.js";
 import { currentDay, dayText, momentOf } from "./format.js";
 import { Newest } from "./newest.js";
@@ -111,12 +111,14 @@ function tellsMore(entry) {
 
 function refresh() {
   const entries = table.ordered();
-  newest.draw(entries, listed(columns, entries), table.chosen);
+  const gaps = gapsText(entries);
+  newest.draw(table.all(), listed(columns, table.all()), table.chosen);
   const failed = entries.filter((entry) => entry.state === "failed").length;
   const seqs = new Set(entries.map((entry) => entry.seq_num)).size;
   byId("summary").replaceChildren(
     `${seqs} exposure${seqs === 1 ? "" : "s"}`,
     failed ? el("span", { class: "bad" }, ` · ■ ${failed} failed`) : "",
+    gaps ? el("span", { class: "warn gaps", title: "Sequence numbers between the exposures of which no file is known" }, ` · ▲ nothing of seq ${gaps}`) : "",
   );
   bar.night({ failed, current, latest: latestEnd(entries) });
   table.setEmptyText(bar.over ? "No exposure in this night." : "No exposure in this night yet.");

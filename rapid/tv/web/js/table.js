@@ -2,7 +2,7 @@
 
 import { exposureUrl, pictureUrl } from "./api.js";
 import { el } from "./dom.js";
-import { bandOf, channelsOf, entryKey, newerFirst, stateOf } from "./entry.js";
+import { bandOf, channelsOf, entryKey, isWhole, leading, newerFirst, stateOf } from "./entry.js";
 import { decimalsFor, isNumeric, unitText, valueText } from "./format.js";
 
 const FIXED = ["Seq", "State", "Pictures"];
@@ -39,12 +39,13 @@ export class NightTable {
   // Draw the rows of these entries; all of them again where a column needs other digits for its values now.
   put(entries) {
     for (const entry of entries) this.entries.set(entryKey(entry), entry);
-    if (!this.body?.isConnected || this.#needsOtherDigits(entries)) {
+    if (!this.body?.isConnected || entries.some(isWhole) || this.#needsOtherDigits(entries)) {
       this.draw(this.columns, [...this.entries.values()]);
     } else {
-      for (const entry of entries) this.#putRow(entry);
+      const shown = new Set(this.ordered());
+      for (const entry of entries.filter((one) => shown.has(one))) this.#putRow(entry);
     }
-    for (const entry of entries) this.rows.get(entryKey(entry)).classList.add("changed");
+    for (const entry of entries) this.rows.get(entryKey(entry))?.classList.add("changed");
   }
 
   // The entry the keyboard stands on, or null.
@@ -59,7 +60,12 @@ export class NightTable {
     if (shown) shown.textContent = text;
   }
 
+  // The entries that have a row: of an exposure that sums up its detectors, that line alone.
   ordered() {
+    return leading(this.all());
+  }
+
+  all() {
     return [...this.entries.values()].sort(newerFirst);
   }
 
@@ -143,7 +149,7 @@ export class NightTable {
   }
 
   #name(entry) {
-    const detector = entry.detector_name === "R00_S00" ? null : el("small", {}, ` ${entry.detector_name}`);
+    const detector = ["", "R00_S00"].includes(entry.detector_name) ? null : el("small", {}, ` ${entry.detector_name}`);
     return el("a", { href: exposureUrl(entry), tabindex: -1 }, String(entry.seq_num), detector);
   }
 
