@@ -63,7 +63,7 @@ class Composer:
             page=self._page(f"{entry['camera']}/{entry['day_obs']}/{entry['seq_num']}"),
             **{name: entry[name] for name in names},
         )
-        route = (level(message.instrument), "result", level(message.obs_id), level(message.detector))
+        route = (level(message.instrument), "result", level(message.obs_id), level(message.detector) or "all")
         return _announcement(message, key=message.obs_id, route=route, latest=(*route[:2], "latest"))
 
     def letter(self, letter: DeadLetter) -> Announcement:

@@ -120,3 +120,12 @@ def test_the_order_of_arrival_does_not_matter(order: random.Random) -> None:
     entries.append(entry_of(11, state="failed", error="x"))
     shuffled = order.sample(entries, len(entries))
     assert night_table(COLUMNS, shuffled) == night_table(COLUMNS, entries)
+
+
+def test_the_line_of_an_exposure_stands_for_its_detectors() -> None:
+    detectors = [entry_of(51, detector_name=name, cells={"psf_fwhm": fwhm}) for name, fwhm in (("a", 0.8), ("b", 1.0))]
+    whole = entry_of(51, detector_name="", cells={"psf_fwhm": 0.9}, failures={"c": "not FITS"})
+    line = line_of(*detectors, whole)
+    assert line["PSF FWHM"] == 0.9
+    assert line["Failure"] == "not FITS"
+    assert line_of(*detectors)["PSF FWHM"] == {"a": 0.8, "b": 1.0}

@@ -111,15 +111,15 @@ function tellsMore(entry) {
 
 function refresh() {
   const entries = table.ordered();
-  const gaps = gapsText(entries);
   newest.draw(table.all(), listed(columns, table.all()), table.chosen);
   const failed = entries.filter((entry) => entry.state === "failed").length;
   const seqs = new Set(entries.map((entry) => entry.seq_num)).size;
   byId("summary").replaceChildren(
     `${seqs} exposure${seqs === 1 ? "" : "s"}`,
     failed ? el("span", { class: "bad" }, ` · ■ ${failed} failed`) : "",
-    gaps ? el("span", { class: "warn gaps", title: "Sequence numbers between the exposures of which no file is known" }, ` · ▲ nothing of seq ${gaps}`) : "",
   );
+  const gaps = gapsText(entries);
+  byId("gaps").textContent = gaps ? `▲ nothing of seq ${gaps}` : "";
   bar.night({ failed, current, latest: latestEnd(entries) });
   table.setEmptyText(bar.over ? "No exposure in this night." : "No exposure in this night yet.");
 }
