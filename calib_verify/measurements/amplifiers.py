@@ -87,6 +87,11 @@ class AmplifierView:
         level = self.seen.read_noise**2 * self.overscans.level_variance(n_rows, n_columns)
         return math.sqrt(spread**2 / n + level) if n else math.nan
 
+    def noise_error(self, spread: float, n: int) -> float:
+        """Standard error of the scatter of n of its pixels [electron]."""
+        box = self.amplifier.bbox
+        return spread * self.overscans.scatter_error(n, box.height, box.width)
+
     def measured(self, name: str, value: float, uncertainty: float | None = None, n: int = 0) -> Measurement:
         """Return a measurement on this amplifier."""
         return measured(
@@ -103,14 +108,14 @@ def pixels(view: AmplifierView) -> Iterator[Measurement]:
     """Measure level and scatter of the pixels, clipped and not."""
     s = view.statistics
     box = view.amplifier.bbox
-    error = view.mean_error(s.stdev_clipped, s.n, box.height, box.width)
     n_kept = s.n - s.n_clipped
+    error = view.mean_error(s.stdev_clipped, n_kept, box.height, box.width)
     yield view.measured("mean", s.mean, view.mean_error(s.stdev, s.n, box.height, box.width), s.n)
     yield view.measured("mean_clipped", s.mean_clipped, error, n_kept)
-    yield view.measured("noise", s.stdev_clipped, _of_a_scatter(s.stdev_clipped, n_kept), n_kept)
-    yield view.measured("noise_unclipped", s.stdev, _of_a_scatter(s.stdev, s.n), s.n)
-    yield view.measured("median", view.seen.median, error * math.sqrt(math.pi / 2), s.n)
-    yield view.measured("noise_robust", view.seen.sigma, _of_a_scatter(view.seen.sigma, n_kept), n_kept)
+    yield view.measured("noise", s.stdev_clipped, view.noise_error(s.stdev_clipped, n_kept), n_kept)
+    yield view.measured("noise_unclipped", s.stdev, None, s.n)  # a single pixel can decide about it
+    yield view.measured("median", view.seen.median, error, s.n)
+    yield view.measured("noise_robust", view.seen.sigma, view.noise_error(view.seen.sigma, n_kept), n_kept)
 
 
 def levels(view: AmplifierView) -> Iterator[Measurement]:
@@ -148,7 +153,9 @@ def structure(view: AmplifierView) -> Iterator[Measurement]:
     """Measure how much rows and columns differ."""
     rows, columns = profiles(view.image, view.mask, EXCLUDED)
     yield view.measured("row_scatter", *scatter(rows))
-    yield view.measured("column_scatter", *scatter(columns))
+    spread, _, n = scatter(columns)
+    level = view.seen.read_noise * math.sqrt(view.overscans.column_variance)
+    yield view.measured("column_scatter", spread, view.overscans.column_scatter_error(spread, level, n), n)
 
 
 def predicted(view: AmplifierView, charge: float) -> Iterator[Measurement]:

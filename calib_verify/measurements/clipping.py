@@ -5,8 +5,8 @@ standard deviations times 0.741301109252802 of the interquartile range, quartile
 them; each pass accepts what is no further from the centre and gives mean and unbiased variance, the centre and width of
 the next one. There are always as many passes as asked for, and no correction for what the clipping takes.
 
-Quartiles are exact and cost two passes: the order of float32 values is that of their bits, with the sign turned, so the
-upper and the lower 16 bits are counted one after the other.
+The result is exact, and nearly always costs one pass over the pixels (see `one_pass`): what is clipped is decided among the
+few that are far out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from calib_verify.measurements.one_pass import Gathered, gather, order_statistics
 from rapid.processing.jit import compiled
 
 __all__ = ["LsstStatistics", "lsst_statistics", "plain_moments"]
@@ -25,8 +26,12 @@ __all__ = ["LsstStatistics", "lsst_statistics", "plain_moments"]
 IQR_TO_SIGMA: Final = 0.741301109252802
 """Standard deviation of a Gaussian over its interquartile range."""
 
-_COARSE: Final = 1 << 16
 _LARGEST: Final = float(np.finfo(np.float64).max)
+
+_NO_MASK: Final = np.zeros((0, 0), np.uint16)
+
+Moments = tuple[int, float, float]
+"""Number, mean and unbiased standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,121 +76,48 @@ def lsst_statistics(
     LsstStatistics
         Equal to a straightforward float64 computation to a relative 1e-12.
     """
-    if mask is None:
-        mask = np.zeros((0, 0), np.uint16)
-    median, iqr, n = _quartiles(image.view(np.uint32), mask, np.uint16(excluded))
-    if n == 0:
+    bits, mask = np.uint16(excluded), _NO_MASK if mask is None else mask
+    gathered = gather(image, mask, bits, clip)
+    if gathered is None:
         return _NOTHING
-    _, mean, stdev = _moments(image, mask, np.uint16(excluded), median, _LARGEST)
+    low, median, high = order_statistics(image, mask, bits, gathered)
+    iqr = high - low
+    pixels = image, mask, bits
+    n, mean, stdev = _within(pixels, gathered, median, _LARGEST)
     centre, half, kept, spread = median, clip * IQR_TO_SIGMA * iqr, n, math.nan
     for _ in range(passes):
-        kept, centre, spread = _moments(image, mask, np.uint16(excluded), centre, half)
+        kept, centre, spread = _within(pixels, gathered, centre, half)
         half = clip * spread
-    return LsstStatistics(int(n), mean, stdev, median, iqr, centre, spread, int(n - kept))
+    return LsstStatistics(n, mean, stdev, median, iqr, centre, spread, n - kept)
 
 
-def plain_moments(image: NDArray[np.float32], mask: NDArray[np.uint16], excluded: int) -> tuple[int, float, float]:
+def plain_moments(image: NDArray[np.float32], mask: NDArray[np.uint16], excluded: int) -> Moments:
     """Return number, mean and unbiased standard deviation of all pixels that are finite and have none of the bits."""
-    n, mean, spread = _moments(image, mask, np.uint16(excluded), 0.0, _LARGEST)
-    return int(n), mean, spread
+    return _moments(image, mask, np.uint16(excluded), 0.0, _LARGEST)
 
 
-@compiled
-def _place(bits: np.uint32) -> np.uint32:
-    """Return bits whose order is that of the float32 values."""
-    return bits ^ (np.uint32(0xFFFFFFFF) if bits >> np.uint32(31) else np.uint32(0x80000000))
+def _within(
+    pixels: tuple[NDArray[np.float32], NDArray[np.uint16], np.uint16], gathered: Gathered, centre: float, half: float
+) -> Moments:
+    """Return the moments of the pixels no further than half a width from a centre.
 
-
-@compiled
-def _value(place: np.uint32, scratch: NDArray[np.uint32]) -> float:
-    scratch[0] = place ^ (np.uint32(0x80000000) if place >> np.uint32(31) else np.uint32(0xFFFFFFFF))
-    return np.float64(scratch.view(np.float32)[0])
-
-
-@compiled
-def _quartiles(bits: NDArray[np.uint32], mask: NDArray[np.uint16], excluded: np.uint16) -> tuple[float, float, int]:
-    """Return median, interquartile range and the number of usable pixels."""
-    counts = np.zeros(_COARSE + 1, np.int64)
-    _count_coarse(bits, mask, excluded, counts)
-    n = 0
-    for count in counts[:_COARSE]:
-        n += count
-    if n == 0:
-        return np.nan, np.nan, 0
-    ranks = np.empty(6, np.int64)
-    shares = np.empty(3, np.float64)
-    for i in range(3):
-        exact = 0.25 * (i + 1) * (n - 1)
-        ranks[2 * i] = np.int64(exact)
-        ranks[2 * i + 1] = min(ranks[2 * i] + 1, n - 1)
-        shares[i] = exact - ranks[2 * i]
-    values = _ordered(bits, mask, excluded, counts, ranks)
-    quartiles = np.empty(3, np.float64)
-    for i in range(3):
-        quartiles[i] = values[2 * i] * (1.0 - shares[i]) + values[2 * i + 1] * shares[i]
-    return quartiles[1], quartiles[2] - quartiles[0], n
-
-
-@compiled
-def _usable(bits: np.uint32, mask: NDArray[np.uint16], excluded: np.uint16, y: int, x: int) -> bool:
-    finite = (bits & np.uint32(0x7F800000)) != np.uint32(0x7F800000)
-    return bool(finite and not (mask.size and (mask[y, x] & excluded)))
-
-
-@compiled
-def _count_coarse(
-    bits: NDArray[np.uint32], mask: NDArray[np.uint16], excluded: np.uint16, counts: NDArray[np.int64]
-) -> None:
-    for y in range(bits.shape[0]):
-        for x in range(bits.shape[1]):
-            usable = _usable(bits[y, x], mask, excluded, y, x)
-            counts[np.int64(_place(bits[y, x]) >> np.uint32(16)) if usable else _COARSE] += 1
-
-
-@compiled
-def _ordered(
-    bits: NDArray[np.uint32],
-    mask: NDArray[np.uint16],
-    excluded: np.uint16,
-    counts: NDArray[np.int64],
-    ranks: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Return the values of these ranks."""
-    slots = np.full(_COARSE, -1, np.int8)
-    where, before = np.empty(ranks.size, np.int64), np.empty(ranks.size, np.int64)
-    n_slots, passed, place = 0, 0, 0
-    for i in range(ranks.size):
-        if passed > ranks[i]:  # of a few values, quartiles share their neighbours
-            passed, place = 0, 0
-        while passed + counts[place] <= ranks[i]:
-            passed += counts[place]
-            place += 1
-        if slots[place] < 0:
-            slots[place] = n_slots
-            n_slots += 1
-        where[i], before[i] = place, passed
-    fine = np.zeros((n_slots, _COARSE), np.int64)
-    for y in range(bits.shape[0]):
-        for x in range(bits.shape[1]):
-            ordered = _place(bits[y, x])
-            slot = slots[np.int64(ordered >> np.uint32(16))]
-            if slot >= 0 and _usable(bits[y, x], mask, excluded, y, x):
-                fine[slot, np.int64(ordered & np.uint32(0xFFFF))] += 1
-    values, scratch = np.empty(ranks.size, np.float64), np.empty(1, np.uint32)
-    for i in range(ranks.size):
-        line, passed, low = fine[slots[where[i]]], before[i], 0
-        while passed + line[low] <= ranks[i]:
-            passed += line[low]
-            low += 1
-        values[i] = _value(np.uint32((where[i] << 16) | low), scratch)
-    return values
+    Where all of the core is inside, only those outside of it have to be looked at.
+    """
+    if not half - abs(centre - gathered.centre) > gathered.core:
+        return _moments(*pixels, centre, half)
+    far = gathered.far[np.abs(gathered.far - centre) <= half] - gathered.centre
+    n = gathered.core_n + far.size
+    mean = (gathered.core_first + float(far.sum())) / n
+    if n < 2:
+        return n, gathered.centre + mean, math.nan
+    variance = (gathered.core_second + float(far @ far) - n * mean * mean) / (n - 1)
+    return n, gathered.centre + mean, math.sqrt(max(variance, 0.0))
 
 
 @compiled
 def _moments(
     image: NDArray[np.float32], mask: NDArray[np.uint16], excluded: np.uint16, centre: float, half: float
-) -> tuple[int, float, float]:
-    """Return number, mean and unbiased standard deviation of the pixels no further than half a width from the centre."""
+) -> Moments:
     n, first, second = 0, 0.0, 0.0
     for y in range(image.shape[0]):
         row_n, row_first, row_second = 0, 0.0, 0.0

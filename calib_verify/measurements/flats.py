@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from calib_verify.measurements.clipping import lsst_statistics
 from calib_verify.measurements.quantities import QUANTITIES
 from calib_verify.measurements.values import Measurement, measured, not_measured
-from rapid.processing.frame import AmplifierStatistics, Frame, Mask
+from rapid.processing.frame import Frame, Mask
 from rapid.processing.geometry import Amplifier
 from rapid.processing.jit import compiled
 
@@ -124,7 +125,7 @@ def _of_amplifier(first: Frame, second: Frame, amplifier: Amplifier, index: int,
         image[part] * np.float32(level / found.mean_clipped)
         for image, found in ((first.image, one), (second.image, other))
     ]
-    values = _pair_values(images, mask, level, gain, [f.amplifiers[index] for f in (first, second)])
+    values = _pair_values(images, mask, level, gain, [_Dark.of(frame, index) for frame in (first, second)])
     for name, (value, error, n) in zip(names, values, strict=True):
         yield measured(QUANTITIES[name], value, error, n, detector=detector, amplifier=amplifier.name)
 
@@ -134,7 +135,7 @@ def _pair_values(
     mask: NDArray[np.uint16],
     level: float,
     gain: float,
-    seen: list[AmplifierStatistics],
+    seen: list[_Dark],
 ) -> Iterator[tuple[float, float, int]]:
     """Give value, uncertainty and number of pixels of the four quantities, in their order."""
     difference = images[0] - images[1]
@@ -144,16 +145,31 @@ def _pair_values(
     )
     overscan = math.sqrt(0.5 * sum(each.overscan_noise**2 for each in seen))
     overscan_error = math.hypot(*(each.read_noise_error for each in seen)) / (2.0 * gain)
-    found = pair_gain(level / gain, k / gain, overscan)
+    added = 0.5 * sum(each.added for each in seen)
+    found = pair_gain(level / gain, k / gain, math.sqrt(added) / gain)
     relative = k_scatter / (k * math.sqrt(n)) if n and k else math.nan
     yield found, abs(found) * relative, n
     yield found * overscan, math.hypot(found * overscan * relative, found * overscan_error), n
     noise = spread.stdev_clipped / math.sqrt(2.0)
     kept = spread.n - spread.n_clipped
     yield noise, noise / math.sqrt(2.0 * kept), kept
-    read = overscan * gain
-    expected = math.sqrt(level + read**2)
-    yield expected, read * overscan_error * gain / expected, n
+    expected = math.sqrt(level + added)
+    yield expected, overscan * overscan_error * gain**2 / expected, n
+
+
+@dataclass(frozen=True, slots=True)
+class _Dark:
+    """What an amplifier scatters by without light: its overscan [adu], the error of that [electron], a pixel [electron^2]."""
+
+    overscan_noise: float
+    read_noise_error: float
+    added: float
+
+    @classmethod
+    def of(cls, frame: Frame, index: int) -> _Dark:
+        seen = frame.amplifiers[index]
+        added = seen.read_noise**2 if frame.noise is None else float(frame.noise.added[index])
+        return cls(seen.overscan_noise, seen.read_noise_error, added)
 
 
 @compiled

@@ -166,9 +166,9 @@ def _bias(found: FrameMeasurements, frame: Frame, views: tuple[AmplifierView, ..
     detector = frame.info.detector_name
     measurements = [
         *(measurement for view in views for measurement in _of_a_bias(view)),
-        *without_cosmic_rays(frame),
+        *without_cosmic_rays(frame, views),
         *(
-            measured(QUANTITIES[name], largest(matrix), 1 / math.sqrt(part.size), part.size, detector=detector)
+            measured(QUANTITIES[name], largest(matrix), None, part.size, detector=detector)
             for name, matrix, part in (
                 ("image_correlation", images, views[0].image),
                 ("overscan_correlation", overscan, views[0].overscan),
@@ -201,7 +201,7 @@ def _dark(frame: Frame, views: tuple[AmplifierView, ...], calibrations: Calibrat
         yield from predicted(view, charge)
         yield from dark_current(view, charge)
         yield from hot_pixels(view)
-    yield from without_cosmic_rays(frame)
+    yield from without_cosmic_rays(frame, views)
 
 
 def _flat(frame: Frame, views: tuple[AmplifierView, ...]) -> Iterator[Measurement]:

@@ -3,8 +3,9 @@
 from calib_verify.policy.acceptance import Accepted, accept
 from calib_verify.policy.baseline import Baseline, Usual
 from calib_verify.policy.frames import FrameVerdict, judge_exposure, judge_frame
+from calib_verify.policy.loading import load_policy, parse_policy, policies
 from calib_verify.policy.runs import ExposureVerdict, RunVerdict, judge_run
-from calib_verify.policy.schema import Acceptance, Criterion, Flaw, Policy, RunRule, load_policy, parse_policy, policies
+from calib_verify.policy.schema import Acceptance, Criterion, Flaw, Policy, RunRule
 from calib_verify.policy.waivers import Waiver, parse_waivers, waived
 
 __all__ = [
