@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rapid.processing.buffers import buffer
 from rapid.processing.jit import compiled
 
 __all__ = ["gaussian_kernel", "matched_filter", "noise_factor"]
@@ -34,7 +35,7 @@ def noise_factor(kernel: NDArray[np.float32]) -> float:
 
 def matched_filter(image: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Convolve an image, shape (ny, nx), with the half kernel along columns and rows; outside there is no light."""
-    result = np.empty_like(image)
+    result = buffer(image.shape, np.float32)
     _filter(image, kernel, result)
     return result
 
@@ -45,26 +46,35 @@ def _filter(image: NDArray[np.float32], kernel: NDArray[np.float32], result: NDA
     reach = kernel.size - 1
     line = np.zeros(nx + 2 * reach, np.float32)
     for y in range(ny):
-        for x in range(nx):
-            line[x + reach] = kernel[0] * image[y, x]
+        middle, row = line[reach : reach + nx], result[y]
+        _scale(kernel[0], image[y], middle)
         for k in range(1, reach + 1):
-            _add_rows(image, y, k, kernel[k], line[reach : reach + nx])
-        for x in range(nx):
-            result[y, x] = kernel[0] * line[x + reach]
+            _add(kernel[k], image, y - k, y + k, middle)
+        _scale(kernel[0], middle, row)
         for k in range(1, reach + 1):
-            weight, low, high = kernel[k], reach - k, reach + k
-            for x in range(nx):
-                result[y, x] += weight * (line[x + low] + line[x + high])
+            _add_two(kernel[k], line[reach - k : reach - k + nx], line[reach + k : reach + k + nx], row)
 
 
 @compiled
-def _add_rows(image: NDArray[np.float32], y: int, k: int, weight: np.float32, line: NDArray[np.float32]) -> None:
-    """Add the rows k above and below."""
-    low, high = y - k, y + k
+def _scale(weight: np.float32, values: NDArray[np.float32], line: NDArray[np.float32]) -> None:
+    for x in range(line.size):
+        line[x] = weight * values[x]
+
+
+@compiled
+def _add(weight: np.float32, image: NDArray[np.float32], low: int, high: int, line: NDArray[np.float32]) -> None:
+    """Add two rows of an image, or the one of them that is there."""
     if low >= 0 and high < image.shape[0]:
-        for x in range(line.size):
-            line[x] += weight * (image[low, x] + image[high, x])
+        _add_two(weight, image[low], image[high], line)
     elif low >= 0 or high < image.shape[0]:
-        row = low if low >= 0 else high
+        row = image[low if low >= 0 else high]
         for x in range(line.size):
-            line[x] += weight * image[row, x]
+            line[x] += weight * row[x]
+
+
+@compiled
+def _add_two(
+    weight: np.float32, one: NDArray[np.float32], other: NDArray[np.float32], line: NDArray[np.float32]
+) -> None:
+    for x in range(line.size):
+        line[x] += weight * (one[x] + other[x])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.errors import BadLayout
+from rapid.processing.buffers import buffer
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.frame import AmplifierStatistics, Frame, Mask, RawDetector
 from rapid.processing.geometry import Amplifier, Detector
@@ -82,7 +83,8 @@ def calibrate(
     _check_sensor(raw, info, detector)
     _check(raw, detector)
     calibrations.check(detector)
-    image, mask = np.empty(detector.shape, np.float32), np.zeros(detector.shape, np.uint16)
+    image, mask = buffer(detector.shape, np.float32), buffer(detector.shape, np.uint16)
+    mask.fill(0)
     piece = Workpiece(raw, info, detector, calibrations, plan(info, calibrations, repair=repair), image, mask)
     if any(piece.does(step) for step in _SIDE_BY_SIDE):
         _side_by_side(piece)
