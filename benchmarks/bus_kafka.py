@@ -26,8 +26,6 @@ EXPOSURES = 1000
 """A night of LSSTCam."""
 
 NIGHTS = 3
-BATCH = 2000
-"""What `kafka.batch` may be set to where much is to be caught up."""
 
 
 def figures() -> Iterator[Figure]:
@@ -69,7 +67,7 @@ async def _published(server: KafkaServer) -> str:
 
 async def _catch_up(server: KafkaServer, topic: str, number: int) -> tuple[float, float]:
     """Take in a night that lies on the bus; return how long it took and what it cost [s, CPU s]."""
-    source = kafka_source(server, quick(topic, group=f"night-{number}"), batch_size=BATCH)
+    source = kafka_source(server, quick(topic, group=f"night-{number}"))
     with tempfile.TemporaryDirectory() as place:
         async with taken(Path(place)) as inbox:
             began, cpu_began = time.perf_counter(), time.process_time()

@@ -55,7 +55,7 @@ async def _take_in(server: KafkaServer, place: Path) -> list[int]:
         moved.set()
 
     async with taken(place) as inbox, server.publishing() as producer:
-        source = kafka_source(server, quick(topic), batch_size=2000)
+        source = kafka_source(server, quick(topic))
         taking = asyncio.create_task(register(source, inbox.ledger, offer=len, patience=60.0, told=told))
         for step in range(STEPS):
             values = islice(announcements, MESSAGES // STEPS)

@@ -134,7 +134,7 @@ class KafkaSettings(KafkaReach):
         None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."
     )
     registry: str | None = Field(None, description="URL of the schema registry, for events in Avro.")
-    batch: int = Field(500, ge=1, le=10_000, description="Most messages that are written down at once.")
+    batch: int = Field(2000, ge=1, le=10_000, description="Most messages that are written down at once.")
     session_timeout: Duration = Field(timedelta(seconds=10), description="Silent for so long is dead, says the group.")
     max_poll_interval: Duration = Field(timedelta(minutes=5), description="Not polled for so long hangs.")
 

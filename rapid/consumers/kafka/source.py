@@ -113,7 +113,7 @@ class KafkaSource:
         subscription: Subscription,
         *,
         decode: Decode,
-        batch_size: int = 500,
+        batch_size: int = 2000,
         live_window: timedelta = timedelta(minutes=10),
         heard: Callable[[Event], None] = lambda _: None,
         looked: Callable[[str], None] = lambda _: None,

@@ -23,8 +23,9 @@ __all__ = ["Unpacked", "message_of", "unpack"]
 
 _log = structlog.get_logger(__name__)
 
-AT_ONCE = 100
-"""Most messages that wait together: an archive that hangs holds up the largest batch for less than half a minute."""
+AT_ONCE = 500
+"""Most messages that wait together: an archive that does not answer within five seconds holds up a batch for twenty, and the
+largest that may be asked for for less time than a member of a group may be silent."""
 
 _Record: TypeAlias = ConsumerRecord[Any, Any]
 _Polled: TypeAlias = Mapping[TopicPartition, Sequence[_Record]]

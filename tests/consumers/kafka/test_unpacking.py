@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from rapid import metrics
 from rapid.consumers.decoders import Decoded, Message
-from rapid.consumers.kafka import Connection, KafkaSource, Subscription
+from rapid.consumers.kafka import Connection, KafkaSource, Subscription, unpacking
 from rapid.consumers.kafka.source import Decode
 from rapid.consumers.kafka.unpacking import Unpacked, message_of, unpack
 from rapid.errors import NotAvailable
@@ -37,6 +37,14 @@ def test_a_time_that_cannot_be_is_none(timestamp: int) -> None:
 
 # --- the messages of a poll ----------------------------------------------------------------------------------------
 
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let fewer wait together than a test has."""
+    monkeypatch.setattr(unpacking, "AT_ONCE", 100)
+    return 100
+
+
 HERE = TopicPartition("topic", 2)
 NOW = datetime(2026, 1, 13, 6, 0, tzinfo=UTC)
 
@@ -60,7 +68,7 @@ def offsets(unpacked: Unpacked) -> list[int]:
 
 
 @pytest.mark.parametrize("wait_from", [17, 18, 40, 1000])
-async def test_messages_stay_in_order_and_those_that_wait_do_so_together(wait_from: int) -> None:
+async def test_messages_stay_in_order_and_those_that_wait_do_so_together(at_once: int, wait_from: int) -> None:
     now = most = 0
 
     async def decode(message: Message) -> tuple[Decoded, ...]:
@@ -74,12 +82,14 @@ async def test_messages_stay_in_order_and_those_that_wait_do_so_together(wait_fr
     unpacked = await unpack(polled(300), source(decode))
     assert offsets(unpacked) == list(range(17, 317))
     assert unpacked.ends == {HERE: 317}
-    assert most == (1 if wait_from == 1000 else 100)
+    assert most == (1 if wait_from == 1000 else at_once)
 
 
 @pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("first", [17, 60, 250, 316])
-async def test_a_partition_ends_before_the_first_that_cannot_be_decoded_now(first: int, waits: bool) -> None:
+async def test_a_partition_ends_before_the_first_that_cannot_be_decoded_now(
+    at_once: int, first: int, waits: bool
+) -> None:
     asked: list[int] = []
 
     async def decode(message: Message) -> tuple[Decoded, ...]:
@@ -94,7 +104,7 @@ async def test_a_partition_ends_before_the_first_that_cannot_be_decoded_now(firs
     assert offsets(unpacked) == list(range(17, first))
     assert unpacked.not_yet == {HERE: first}
     assert unpacked.ends == ({HERE: first} if first > 17 else {})
-    assert len(asked) <= first - 17 + (100 if waits else 1), "what comes after is not asked about"
+    assert len(asked) <= first - 17 + (at_once if waits else 1), "what comes after is not asked about"
 
 
 @pytest.mark.parametrize(
