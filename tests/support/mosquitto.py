@@ -48,6 +48,11 @@ log_dest file {place}/log
 log_type all
 """
 
+_MUTUAL = """
+require_certificate true
+cafile {place}/ca.pem
+"""
+
 _SECURE = """
 password_file {place}/passwords
 certfile {place}/server.pem
@@ -62,13 +67,15 @@ def find_mosquitto() -> Path | None:
 
 
 @contextmanager
-def mosquitto_server(program: Path, *, secure: bool = False, changes: int = 1_000_000) -> Iterator[Mosquitto]:
-    """Run a broker, plain or with a password over TLS; it and its directory are gone when the block ends.
+def mosquitto_server(
+    program: Path, *, secure: bool = False, mutual: bool = False, changes: int = 1_000_000
+) -> Iterator[Mosquitto]:
+    """Run a broker, plain or with a password over TLS, mutual or not; it and its directory are gone when the block ends.
 
     It writes down what it keeps after so many changes, and when it is stopped.
     """
     place = Path(tempfile.mkdtemp(prefix="rapid-mosquitto-"))
-    server = Mosquitto(program, place, secure=secure, changes=changes)
+    server = Mosquitto(program, place, secure=secure, mutual=mutual, changes=changes)
     try:
         server.create()
         server.start()
@@ -97,8 +104,9 @@ class Told:
 class Mosquitto:
     """One broker."""
 
-    def __init__(self, program: Path, place: Path, *, secure: bool, changes: int) -> None:
-        self._program, self.place, self.secure, self._changes = program, place, secure, changes
+    def __init__(self, program: Path, place: Path, *, secure: bool, mutual: bool, changes: int) -> None:
+        self._program, self.place, self.secure, self._changes = program, place, secure or mutual, changes
+        self._mutual = mutual
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -124,7 +132,7 @@ class Mosquitto:
             passwords.write_text(f"{USER}:{PASSWORD}\n")
             hasher = shutil.which("mosquitto_passwd", path="/usr/bin:/usr/local/bin")
             subprocess.run([hasher or "mosquitto_passwd", "-U", passwords], check=True, capture_output=True)
-            text += _SECURE.format(place=self.place)
+            text += (_SECURE + _MUTUAL * self._mutual).format(place=self.place)
         (self.place / "mosquitto.conf").write_text(text)
 
     def start(self) -> None:
@@ -169,7 +177,7 @@ class Mosquitto:
         subscribed = {"filters": (f"{root}/#",), "identifier": f"rapid-{root}"}
         for name in ("filters", "identifier", "status_topic", "session", "receive_maximum"):
             subscribed |= {name: other.pop(name)} if name in other else {}
-        connected = {name: other.pop(name) for name in ("version", "username", "password") if name in other}
+        connected = {name: other.pop(name) for name in ("version", "certificate_file") if name in other}
         known = {"decode": Decoder("mqtt").decode, "inspection": timedelta(milliseconds=100)}
         return MqttSource(self.connection(**connected), Subscription(**subscribed), **known | other)
 

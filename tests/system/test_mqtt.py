@@ -331,6 +331,15 @@ async def _first_word(connection: Connection) -> str:
     return told.words[0]
 
 
+async def test_a_broker_may_ask_for_our_certificate(
+    mosquitto_program: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapid.consumers.mqtt.client.ANSWER", 1.0)
+    with mosquitto_server(mosquitto_program, mutual=True) as server:
+        assert await _first_word(server.connection(certificate_file=server.place / "server.pem")) == ""
+        assert "127.0.0.1" in await _first_word(server.connection())
+
+
 async def test_two_services_of_one_name_throw_one_another_out_and_lose_nothing(
     mosquitto: Mosquitto, inbox: Taken, root: str
 ) -> None:
