@@ -14,7 +14,7 @@ from rapid.announce.bus import Announcement
 from rapid.announce.composing import level
 from rapid.events import FileArrived
 
-__all__ = ["contract_announcer", "store_announcer"]
+__all__ = ["FileAnnouncer", "contract_announcer", "store_announcer"]
 
 FileAnnouncer = Callable[[FileArrived], Announcement | None]
 

@@ -26,7 +26,7 @@ from rapid.announce.bus import Announcement, Publish
 from rapid.announce.composing import level
 from rapid.errors import AccessDenied, NotAvailable
 
-__all__ = ["MqttBus"]
+__all__ = ["MqttBus", "translated"]
 
 STATUS = "service.status/1"
 
@@ -62,7 +62,7 @@ class MqttBus:
             async with _noticing(client) as connected, self._telling(client):
                 yield _Publishing(client, self._root, self._arguments.get("protocol"), connected, self.server).publish
         except aiomqtt.MqttError as error:
-            raise _translated(error, self.server) from error
+            raise translated(error, self.server) from error
         finally:
             await _leave(client)
 
@@ -97,7 +97,7 @@ class MqttBus:
             raise
         except aiomqtt.MqttError as error:
             await _leave(client)
-            raise _translated(error, self.server) from error
+            raise translated(error, self.server) from error
 
     def _client(self) -> aiomqtt.Client:
         if self._status is None:
@@ -122,7 +122,7 @@ class _Publishing:
             for one in announcements:
                 await self._send(one)
         except aiomqtt.MqttError as error:
-            raise _translated(error, self._server) from error
+            raise translated(error, self._server) from error
 
     async def _send(self, one: Announcement) -> None:
         properties = self._properties(one)
@@ -181,7 +181,7 @@ def _status(state: str, since: datetime) -> bytes:
     return json.dumps(said).encode()
 
 
-def _translated(error: aiomqtt.MqttError, server: str) -> AccessDenied | NotAvailable:
+def translated(error: aiomqtt.MqttError, server: str) -> AccessDenied | NotAvailable:
     """Tell a broker that does not let us in from one that is away; the library has one error for both."""
     code = getattr(error, "rc", None)
     if isinstance(error.__context__, ssl.SSLError):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from rapid.announce import Announcer, Bus, Composer
+from rapid.app.sources import kafka_connection
 from rapid.bus_settings import KafkaReach, MqttReach, ResultsSettings
 from rapid.config import Settings
 from rapid.errors import ConfigError
@@ -56,19 +57,10 @@ def kafka_bus(chosen: KafkaReach, topic: str) -> Bus:
     """
     try:
         from rapid.announce.kafka import KafkaBus  # noqa: PLC0415  # needs the extra `kafka`
-        from rapid.consumers.kafka import Connection, knock  # noqa: PLC0415
+        from rapid.consumers.kafka import knock  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(_missing(chosen.place, error, "kafka")) from error
-    connection = Connection(
-        chosen.servers,
-        chosen.security,
-        chosen.mechanism,
-        chosen.username,
-        chosen.read_password(),
-        chosen.ca_file,
-        chosen.certificate_file,
-        chosen.key_file,
-    )
+    connection = kafka_connection(chosen)
     return KafkaBus(connection.arguments(), topic, knock=partial(knock, connection))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from rapid.bus_settings import KafkaReach
 from rapid.config import KafkaSettings, MqttSettings, Settings
 from rapid.consumers.decoders import ArchivePlace, Decoder, Schemas
 from rapid.consumers.directory import DirectorySource
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # they need the extras `kafka` and `mqtt`
     from rapid.consumers.kafka import Connection
     from rapid.consumers.mqtt import Subscription
 
-__all__ = ["open_sources"]
+__all__ = ["kafka_connection", "open_registry", "open_sources"]
 
 SILENCE = timedelta(seconds=60)
 """A source that has not been heard of for so long, beside its own pauses, hangs."""
@@ -57,7 +58,7 @@ async def open_sources(
     async with AsyncExitStack() as stack:
         if settings.kafka.servers:
             health.expect("kafka", deadline=2 * SILENCE)
-            registry = await stack.enter_async_context(_registry(settings.kafka))
+            registry = await stack.enter_async_context(open_registry(settings.kafka))
             decoder = _decoder("kafka", settings, settings.kafka.announced, registry)
             sources.append(_kafka(settings, decoder, heard, _reporter(health, "kafka")))
         if settings.mqtt.server is not None:
@@ -122,7 +123,7 @@ def _kafka(
         max_poll_interval=chosen.max_poll_interval,
     )
     return KafkaSource(
-        _connection(chosen),
+        kafka_connection(chosen),
         subscription,
         decode=decoder.decode,
         batch_size=chosen.batch,
@@ -132,7 +133,14 @@ def _kafka(
     )
 
 
-def _connection(chosen: KafkaSettings) -> Connection:
+def kafka_connection(chosen: KafkaReach) -> Connection:
+    """Say how a cluster is reached; the extra is installed.
+
+    Raises
+    ------
+    ConfigError
+        If a certificate or the password cannot be read.
+    """
     from rapid.consumers.kafka import Connection  # noqa: PLC0415  # needs the extra `kafka`
 
     connection = Connection(
@@ -150,7 +158,14 @@ def _connection(chosen: KafkaSettings) -> Connection:
 
 
 @asynccontextmanager
-async def _registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | None]:
+async def open_registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | None]:
+    """Make the client of the schema registry, where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If the extra `kafka` is not installed.
+    """
     try:
         import aiokafka  # noqa: F401, PLC0415
 

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from rapid.cli import demo, look, reconcile, refcat, service, simulate
+from rapid.cli import bus, demo, look, reconcile, refcat, service, simulate
 from rapid.errors import ConfigError, LedgerError, NotAvailable, RapidError
 
 __all__ = ["app", "main"]
@@ -35,7 +35,7 @@ Every setting can stand in a TOML file (`--config` or `RAPID_CONFIG`), in a vari
 Exit codes: 0 well, 1 something failed, 2 wrong command or setting, 3 ledger or store away, 130 interrupted.
 """,
 )
-for part in (demo, simulate, service, reconcile, look, refcat):
+for part in (demo, simulate, service, reconcile, look, bus, refcat):
     part.add_to(app)
 
 

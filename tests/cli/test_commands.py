@@ -19,7 +19,7 @@ from rapid.ports import State
 from tests.support.daemon import rapid
 from tests.support.pipeline import announced, key_of
 
-COMMANDS = ("demo", "simulate", "run", "tv", "replay", "warm", "status", "dead-letters", "refcat")
+COMMANDS = ("demo", "simulate", "run", "tv", "replay", "warm", "status", "dead-letters", "bus", "refcat")
 
 
 def tell(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
