@@ -53,7 +53,7 @@ def _every_calibration(detector: Detector) -> Calibrations:
     none, variance, holed = np.zeros(n), np.zeros(n), np.ones((ny, nx), np.float32)
     holed[1000, 1000] = np.nan
     spline, table = Spline(np.array([0.0, 1e5, 2e5]), np.array([0.0, 1.0, 0.0])), Table(np.array([0.0, 1.0]), step=1e5)
-    kernel = np.zeros((3, 3))
+    kernel, data = np.zeros((3, 3)), detector.amplifiers[0].data
     kernel[1, 1] = -1e-9
     return Calibrations(
         bias=CalibrationImage.bias(holed, variance=variance, identity="warm-up"),
@@ -62,7 +62,7 @@ def _every_calibration(detector: Detector) -> Calibrations:
         defects=Defects((Box(100, 100, 3, 3),)),
         crosstalk=Crosstalk(np.full((n, n), 1e-6) * ~np.eye(n, dtype=np.bool_)),
         linearity=Linearity(((spline, table),) * n),
-        cti=Cti(none + 1e-7, none + 2.0, register=nx // 8),
+        cti=Cti(none + 1e-7, none + 2.0, register=data.x0 + data.width),
         brighter_fatter=BrighterFatterKernel(kernel),
         bad_amplifiers=frozenset({detector.amplifiers[-1].name}),
     )

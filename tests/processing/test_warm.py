@@ -55,7 +55,7 @@ for name in ("R22_S11", "R04_SW0"):
         defects=Defects((Box(5, 5, 2, 900),)),
         crosstalk=Crosstalk(np.full((n, n), 1e-4) - np.diag(np.full(n, 1e-4))),
         linearity=Linearity(((Table(np.zeros(100), step=1e3),), (Spline(np.arange(3) * 5e4, np.zeros(3)),)) * (n // 2)),
-        cti=Cti(np.full(n, 1e-6), np.ones(n), 522),
+        cti=Cti(np.full(n, 1e-6), np.ones(n), detector.amplifiers[0].data.x0 + detector.amplifiers[0].data.width),
         brighter_fatter=BrighterFatterKernel(kernel) if repaired else None,
         bad_amplifiers=frozenset({"C00"}) & {a.name for a in detector.amplifiers},
     )

@@ -11,9 +11,9 @@ from rapid.processing.headers.cards import Cards, number, word
 __all__ = ["begin_of", "isot", "moment", "pacific_offset"]
 
 _MJD_ZERO: Final = datetime(1858, 11, 17)  # noqa: DTZ001 - TAI has no zone
-_LAST_YEAR: Final = 2999
+_YEARS: Final = range(1858, 3000)
 _LAST_MJD: Final = 400_000
-"""The last dates believed: impossible ones must not overflow anybody's calendar."""
+"""The dates believed: impossible ones must not overflow anybody's calendar."""
 
 _TAI_MINUS_UTC: Final = timedelta(seconds=37)
 """Since 2017; the cameras' first exposures are of 2018."""
@@ -54,7 +54,7 @@ def moment(cards: Cards, card: str) -> datetime | None:
         found = datetime.fromisoformat(word(cards, card) or "")
     except ValueError:
         return None
-    return found if found.tzinfo is None and found.year <= _LAST_YEAR else None
+    return found if found.tzinfo is None and found.year in _YEARS else None
 
 
 def isot(when: datetime) -> str:

@@ -38,6 +38,9 @@ _DARK_STEP: Final = 2.0**-10
 _FLAT_STEP: Final = 2.0**-15
 """Rounding adds a hundred-thousandth, a tenth of what the photons of 100 flats leave; a pixel beyond twice the mean is a defect."""
 
+_MOST_GAIN: Final = 100.0
+"""electron/adu: those of the cameras are 0.5 to 2; a hundred times more is another unit, and some more would overflow."""
+
 _FLAT_LEAST: Final = 0.05
 """A pixel with less than this part of the mean response says nothing about the sky."""
 
@@ -162,8 +165,8 @@ class Calibrations:
         Raises
         ------
         BadCalibration
-            If an image has another shape, coefficients are of another number of amplifiers, a table has an amplifier that is
-            not the detector's, or a gain or saturation is not a positive number.
+            If an image has another shape, coefficients are of another number of amplifiers or another register, a table has an
+            amplifier that is not the detector's, or a gain or saturation is not a positive number or a gain above 100.
         """
         for kind, image in (("bias", self.bias), ("dark", self.dark), ("flat", self.flat)):
             if image is not None:
@@ -175,6 +178,11 @@ class Calibrations:
         for what, table in (("gains", self.gains), ("saturations", self.saturations)):
             _check_names(what, table, detector)
             _check_positive(what, table, detector)
+        for name, gain in self.gains.items():
+            if gain > _MOST_GAIN:
+                raise _unfit(f"gains of {name}", f"at most {_MOST_GAIN:g} electron/adu", str(gain), detector)
+        if self.cti is not None:
+            _check_register(self.cti, detector)
 
     def _sizes(self) -> Iterator[tuple[str, int]]:
         """Number of amplifiers of what has coefficients for each."""
@@ -206,6 +214,13 @@ def _check_positive(what: str, table: Mapping[str, float], detector: Detector) -
     for name, value in table.items():
         if not 0 < value < np.inf:
             raise _unfit(f"{what} of {name}", "a positive number", str(value), detector)
+
+
+def _check_register(cti: Cti, detector: Detector) -> None:
+    """Refuse traps that were measured on a register of another length: they hold back at each of its transfers."""
+    registers = sorted({amplifier.data.x0 + amplifier.data.width for amplifier in detector.amplifiers})
+    if registers != [cti.register]:
+        raise _unfit("CTI", f"a register of {registers[0]} pixels", f"one of {cti.register}", detector)
 
 
 def _unfit(what: str, expected: str, found: str, detector: Detector) -> BadCalibration:

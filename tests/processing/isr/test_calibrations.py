@@ -78,6 +78,11 @@ def test_calibrations_of_the_detector_pass() -> None:
         (Calibrations(cti=Cti(np.full(3, 1e-6), np.ones(3), 512)), r"CTI: .*expected 4 amplifiers; found 3"),
         (Calibrations(bad_amplifiers=frozenset({"C99"})), r"bad amplifiers: .*amplifiers of this detector; found C99"),
         (Calibrations(gains={"C99": 1.0}), r"gains: .*; found C99"),
+        (
+            Calibrations(cti=Cti(np.full(4, 1e-6), np.ones(4), 522)),
+            r"CTI: .*a register of 512 pixels; found one of 522",
+        ),
+        (Calibrations(gains={"C12": 1e4}), r"gains of C12: .*at most 100 electron/adu; found 10000.0"),
         (Calibrations(gains={"C12": 0.0}), r"gains of C12: .*a positive number; found 0.0"),
         (Calibrations(saturations={"C12": float("nan")}), r"saturations of C12: .*; found nan"),
     ],
