@@ -52,11 +52,9 @@ def find_bias_shifts(overscan: NDArray[np.int32]) -> BiasShifts:
     Noise is NaN, and there are no steps, where the rows are fewer than three windows or all alike.
     """
     rows = overscan[:, SKIPPED:].mean(axis=1, dtype=np.float64)
-    if rows.size <= 3 * WINDOW:
+    if rows.size <= 3 * WINDOW or not np.ptp(rows) > 0:
         return BiasShifts(math.nan, (), rows.size)
     noise = float(filtfilt(*_high_pass(), rows).std())
-    if not noise > 0:
-        return BiasShifts(math.nan, (), rows.size)
     convolved = np.pad(np.convolve(rows, _ramp(), mode="valid"), WINDOW - 1)
     standing_out = np.abs(convolved) > _STANDS_OUT * noise
     standing_out[:WINDOW] = False

@@ -121,8 +121,8 @@ class Criterion(_Door):
         if self.statistic == "z_score" and self.expected is None:
             msg = "z_score needs something expected"
             raise ValueError(msg)
-        pairs = ((self.low, self.warn_low), (self.warn_low, self.warn_high), (self.warn_high, self.high))
-        if any(one is not None and other is not None and one > other for one, other in pairs):
+        limits = [each for each in (self.low, self.warn_low, self.warn_high, self.high) if each is not None]
+        if limits != sorted(limits):
             msg = "limits must rise: low, warn_low, warn_high, high"
             raise ValueError(msg)
 
