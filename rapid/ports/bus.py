@@ -15,7 +15,7 @@ __all__ = [
 
 
 class Batch(Protocol):
-    """Some announcements that are settled together."""
+    """Some announcements that are settled together; none, where what came was about something else than files."""
 
     @property
     def items(self) -> Sequence[FileArrived | Rejected]:

@@ -328,8 +328,12 @@ async def test_events_are_told_and_lag_is_shown(kafka: KafkaServer) -> None:
 
     await kafka.send(topic, [b"{}"] * 3)
     source = kafka_source(kafka, quick(topic), decode=decode, heard=heard.append)
-    async with source.batches():
-        await until(lambda: [event.job_id for event in heard if isinstance(event, JobEnded)] == ["0", "1", "2"])
+    async with source.batches() as batches:
+        while len(heard) < 3:
+            batch = await anext(batches)
+            assert not batch.items
+            await batch.settle()
+        assert [event.job_id for event in heard if isinstance(event, JobEnded)] == ["0", "1", "2"]
         await until(
             lambda: metrics.REGISTRY.get_sample_value("rapid_bus_lag", {"source": "kafka", "topic": topic}) == 0
         )
