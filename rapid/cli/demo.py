@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from rapid.cli.demo_bus import demo_bus
 from rapid.cli.options import Host, Port, WorkerCount, prepare, settings_from
 from rapid.cli.service import until_stopped
 from rapid.errors import ConfigError, RapidError
@@ -44,6 +45,14 @@ def demo(
     *,
     seed: Annotated[int, typer.Option(help="Another seed is another night.")] = 1,
     night: Annotated[str, typer.Option("--night", "-n", help="A plan: demo, night, short, or a YAML file.")] = "demo",
+    bus: Annotated[
+        str | None,
+        typer.Option(help="kafka or mqtt: the files are announced there, heard from there, and results told there."),
+    ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(help="host:port of the broker; unless given, that of deploy/compose.yaml on this machine."),
+    ] = None,
     workers: WorkerCount = None,
     host: Host = None,
     port: Port = None,
@@ -52,9 +61,15 @@ def demo(
 
     The raws are real in format and written as the camera would; from there on nothing is simulated: the same
     daemon, core and page as on the summit. Ctrl-C ends it.
+
+    With `--bus kafka` or `--bus mqtt` the daemon does not look into the directory: another task announces each file on a
+    real broker, as a store or our own contract does. `docker compose -f deploy/compose.yaml up kafka mosquitto` starts
+    one; `rapid bus tap --kafka localhost:9092 '^rapid.demo.*'` shows what goes over it.
     """
     raw, state, stars = _fresh(place)
+    line = None if bus is None else demo_bus(bus, broker)
     settings = settings_from(archive=str(raw), state=state, catalogue=str(stars), workers=workers, host=host, port=port)
+    settings = settings if line is None else line.settings(settings)
     prepare(settings, level="warning")
     from rapid import app
     from rapid.study import warm
@@ -65,6 +80,8 @@ def demo(
 
     async def show(stop: asyncio.Event) -> None:
         up = asyncio.Event()
+        if line is not None:
+            await line.prepare()
 
         def announce(url: str) -> None:
             _console.print(f"\nOpen [bold]{url}[/bold] in a browser and watch the night arrive. Ctrl-C ends it.\n")
@@ -75,10 +92,12 @@ def demo(
             await _either(up, service)
             begins = datetime.now(UTC).replace(microsecond=0) + HEAD_START
             await asyncio.to_thread(_list_stars, stars, night, begins)
+            announcing = [] if line is None else [group.create_task(line.announce(raw, stop))]
             async with _camera(raw, night=night, seed=seed, begins=begins) as camera:
                 watching = group.create_task(_watch(settings.ledger_url, camera))
                 await stop.wait()
                 watching.cancel()
+            await asyncio.gather(*announcing)
 
     until_stopped(show)
 
