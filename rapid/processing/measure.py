@@ -13,6 +13,7 @@ from typing import Final
 from rapid.errors import BadHeader
 from rapid.processing.background import measure_background
 from rapid.processing.comparison import Catalogue, compare
+from rapid.processing.donut_sky import sky_between_donuts
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.fits import RawSource, open_raw
 from rapid.processing.frame import Background, Frame, Psf, Sources, Study
@@ -99,7 +100,7 @@ def measure(
     with _timed(seconds, "detect"):
         sources = detect(frame, background)
         sources = replace(sources, reserved=reserved_stars(sources))
-        background = refined(background, sources)
+        background = sky_between_donuts(frame, refined(background, sources), sources)
     with _timed(seconds, "psf"):
         psf = measure_psf(frame, background, sources)
     seen = Study(frame, background, sources, psf, psf.reason or sources.reason, seconds)

@@ -106,7 +106,7 @@ def measure_profile(
         half_maximum_error=errors[0],
         encircled=tuple(numbers[1:]),
         encircled_error=tuple(errors[1:]),
-        hollow=_is_hollow(light, error),
+        hollow=_is_hollow(light[_near(radius)], error[_near(radius)]),
         n_stars=len(fluxes),
     )
 
@@ -161,7 +161,8 @@ def _jackknife(
 
 
 def _half_maximum(radius: NDArray[np.float64], light: NDArray[np.float64]) -> float:
-    """Full width where the profile falls to half of its maximum for the last time."""
+    """Full width where the profile falls to half of its maximum for the last time, before neighbours raise it again."""
+    light = light[_near(radius)]
     top = float(light[:_INNER].max()) if light.argmax() < _INNER else float(light.max())
     above = np.flatnonzero(light >= 0.5 * top)
     if not top > 0 or above.size == 0 or above[-1] + 1 >= len(light):
@@ -169,6 +170,11 @@ def _half_maximum(radius: NDArray[np.float64], light: NDArray[np.float64]) -> fl
     i = int(above[-1])
     part = (light[i] - 0.5 * top) / (light[i] - light[i + 1])
     return 2.0 * float(radius[i] + part * (radius[i + 1] - radius[i]))
+
+
+def _near(radius: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which rings belong to the star alone."""
+    return np.asarray(radius <= _ALONE / _REACH * radius[-1], np.bool_)
 
 
 def _without_pixels(radius: NDArray[np.float64], moffat: tuple[float, float, float]) -> float:

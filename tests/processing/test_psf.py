@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from rapid.processing.apertures import curve_of_growth
 from rapid.processing.background import background_of
 from rapid.processing.frame import Psf, Sources
 from rapid.processing.moffat import effective_width, fit_moffats
 from rapid.processing.peek import Expectation, expectation
 from rapid.processing.psf import psf_of
 from rapid.processing.sources import detect_in, no_sources
+from rapid.processing.stack import measure_profile
 from rapid.simulation.stars import Psf as DrawnPsf
 from rapid.simulation.stars import draw_stars
 from tests.support.frames import Field, draw, latiss
@@ -148,3 +150,17 @@ def test_what_the_header_lets_expect() -> None:
     camera = expectation(make_info(instrument="LSSTCam", focus_z=1.5, disperser=""), detector)
     assert camera.donut == pytest.approx(1.5 / 1.234 / 0.01)
     assert not camera.dispersed
+
+
+def test_the_light_of_a_neighbour_is_no_part_of_a_donut() -> None:
+    """A brighter donut two diameters away raised the profile to half of its maximum again."""
+    image = np.random.default_rng(3).normal(300, 18, (900, 900)).astype(np.float32)
+    shape, x, y = DrawnPsf(6.0, 3.5, donut=100.0), np.array([330.0, 560.0]), np.array([450.0, 450.0])
+    draw_stars(image, x, y, np.array([3e6, 9e6]), shape)
+    growth = curve_of_growth(image, None, x[:1], y[:1], fwhm=100.0, sky=np.full(1, 300.0))
+    found = measure_profile(
+        image, x[:1], y[:1], sky=np.full(1, 300.0), noise=18.0, ellipse=(0.0, 0.0), fwhm=100.0, growth=growth
+    )
+    assert found is not None
+    assert found.hollow
+    assert found.half_maximum == pytest.approx(100, rel=0.05)
