@@ -32,8 +32,9 @@ def reserved_stars(sources: Sources, wcs: Wcs | None = None) -> NDArray[np.bool_
     wcs
         The solution of the frame, when there is one; else the place on the detector counts.
     """
-    ids = cell_ids(sources.x, sources.y) if wcs is None else sky_ids(*wcs.pixel_to_sky(sources.x, sources.y))
-    kept = np.asarray(reserved(ids) & sources.star, np.bool_)
+    x, y = sources.x[sources.star], sources.y[sources.star]  # other sources may be anywhere
+    kept = np.zeros(len(sources), np.bool_)
+    kept[sources.star] = reserved(cell_ids(x, y) if wcs is None else sky_ids(*wcs.pixel_to_sky(x, y)))
     kept.flags.writeable = False
     return kept
 

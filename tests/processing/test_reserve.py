@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapid.processing.reserve import cell_ids, reserved, sky_ids
+from rapid.processing.frame import Sources
+from rapid.processing.reserve import cell_ids, reserved, reserved_stars, sky_ids
 
 IDS = np.arange(100_000)
 
@@ -54,3 +55,16 @@ def test_cells_of_a_detector() -> None:
         cell_ids(np.array([10.0, 49.0]), np.array([10.0, 12.0]))[0] == cell_ids(np.array([49.0]), np.array([12.0]))[0]
     )
     assert cell_ids(np.array([10.0]), np.array([10.0])) != cell_ids(np.array([10.0]), np.array([60.0]))
+
+
+def test_only_stars_are_reserved_and_what_is_nowhere_does_no_harm() -> None:
+    x = np.linspace(0, 4000, 500)
+    y, ones = x[::-1].copy(), np.ones(500)
+    star = np.arange(500) % 2 == 0
+    x[1], y[3] = np.nan, np.inf
+    sources = Sources(x, y, ones, ones, ones, ones, ones, 0 * ones, ~star, star)
+    kept = reserved_stars(sources)
+    np.testing.assert_array_equal(kept[star], reserved(cell_ids(x[star], y[star])))
+    assert not kept[~star].any()
+    assert 0 < kept.sum() < 60
+    assert not kept.flags.writeable
