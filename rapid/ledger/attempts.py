@@ -62,7 +62,7 @@ def complete(
         return said
     identity = _identity_of_result(arrival, row)
     _claim(writing, arrival, identity)
-    stored = find_entries(writing.connection, [row.obs_id]).get(identity)
+    stored = find_entries(writing.connection, [identity]).get(identity)
     entry = done_entry(arrival, stored.entry if stored else None, row, identity.detector_name, timings)
     event = put_entries(writing, [(stored, entry)])[0]
     register_columns(writing.connection, row.camera, columns)
@@ -191,18 +191,12 @@ def _set(writing: Writing, arrival: Arrival, **change: object) -> Arrival:
     return arrival_from(writing.connection.execute(query.returning(*arrivals.columns)).mappings().one())
 
 
-def _identity(arrival: Arrival) -> Identity | None:
-    if arrival.instrument is None or arrival.obs_id is None or arrival.detector_name is None:
-        return None
-    return Identity(arrival.instrument, arrival.obs_id, arrival.detector_name)
-
-
 def _identity_of_result(arrival: Arrival, row: Row) -> Identity:
     """Say which exposure a result is. What the name of the file says and what its header says must be the same exposure.
 
     The name of a file may leave the raft open (``RXX``); the guider file of a detector is not its raw.
     """
-    named = _identity(arrival)
+    named = Identity.of(arrival)
     found = Identity(row.instrument, row.obs_id, row.detector_name)
     if named is None:
         return found
@@ -220,7 +214,7 @@ def _identity_of_result(arrival: Arrival, row: Row) -> Identity:
 
 
 def _claim(writing: Writing, arrival: Arrival, identity: Identity) -> None:
-    holder = find_claims(writing.connection, [identity.obs_id]).get(identity)
+    holder = find_claims(writing.connection, [identity]).get(identity)
     if holder is None:
         _write_claim(writing, identity, arrival.key)
     elif holder != arrival.key:
@@ -233,10 +227,10 @@ def _write_claim(writing: Writing, identity: Identity, key: str) -> None:
 
 
 def _take_over(writing: Writing, arrival: Arrival) -> None:
-    identity = _identity(arrival)
+    identity = Identity.of(arrival)
     if identity is None:
         return
-    holder = find_claims(writing.connection, [identity.obs_id]).get(identity)
+    holder = find_claims(writing.connection, [identity]).get(identity)
     if holder in {None, arrival.key}:
         return
     current = (arrivals.c.key == holder) & (arrivals.c.state != State.SUPERSEDED)
@@ -249,13 +243,12 @@ def _take_over(writing: Writing, arrival: Arrival) -> None:
 
 def _say(writing: Writing, said: Sequence[Arrival], *, unless_done: bool) -> list[FeedEvent]:
     """Show in table and feed where arrivals stand, if they are the ones that hold their places there."""
-    obs_ids = [arrival.obs_id for arrival in said if arrival.obs_id]
-    held = find_claims(writing.connection, obs_ids)
-    stored = find_entries(writing.connection, obs_ids)
+    named = [(arrival, identity) for arrival in said if (identity := Identity.of(arrival)) is not None]
+    held = find_claims(writing.connection, [identity for _, identity in named])
+    stored = find_entries(writing.connection, [identity for _, identity in named])
     changes = []
-    for arrival in said:
-        identity = _identity(arrival)
-        if identity is None or held.get(identity) != arrival.key:
+    for arrival, identity in named:
+        if held.get(identity) != arrival.key:
             continue
         old: Stored | None = stored.get(identity)
         if unless_done and old is not None and old.entry["state"] == State.DONE:

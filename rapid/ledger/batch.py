@@ -11,7 +11,7 @@ from rapid.events import FileArrived, NameFacts
 from rapid.ledger.table import Identity
 from rapid.ports import Arrival, State
 
-__all__ = ["Decisions", "Known", "Taken", "conflict"]
+__all__ = ["Decisions", "Known", "Taken", "conflict", "identity_of"]
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Decisions:
 
     def take(self, file: FileArrived) -> None:
         """Decide about one announcement."""
-        identity = _identity(file.facts)
+        identity = identity_of(file.facts)
         holder = None if identity is None else self.claims.get(identity, file.key)
         same = self.contents.get(file.key, {})
         if _says_nothing_new(file, same) or self._is_copy(file, holder):
@@ -135,6 +135,14 @@ def conflict(identity: Identity, *, key: str, holder: str) -> ConflictingClaim:
     )
 
 
+def identity_of(facts: NameFacts | None) -> Identity | None:
+    """Read off a name which detector it claims; a guider file is another thing than the raw of the same detector."""
+    if facts is None:
+        return None
+    detector_name = f"{facts.detector_name}_guider" if facts.guider else facts.detector_name
+    return Identity(facts.instrument, facts.obs_id, detector_name)
+
+
 def _says_nothing_new(file: FileArrived, same: Mapping[str, Known]) -> bool:
     """Tell whether a content is known to be the current one of its key, or was once and is announced late.
 
@@ -147,11 +155,3 @@ def _says_nothing_new(file: FileArrived, same: Mapping[str, Known]) -> bool:
     current = next(one for one in same.values() if one.state != State.SUPERSEDED)
     stays = known is current and (known.state != State.FAILED or known.lasting)
     return stays or file.seen_at <= current.seen_at
-
-
-def _identity(facts: NameFacts | None) -> Identity | None:
-    """Read off a name which detector it claims; a guider file is another thing than the raw of the same detector."""
-    if facts is None:
-        return None
-    detector_name = f"{facts.detector_name}_guider" if facts.guider else facts.detector_name
-    return Identity(facts.instrument, facts.obs_id, detector_name)

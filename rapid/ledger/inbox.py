@@ -13,12 +13,12 @@ from operator import attrgetter
 import sqlalchemy as sa
 
 from rapid.events import FileArrived, Rejected
-from rapid.ledger.batch import Decisions, Known
+from rapid.ledger.batch import Decisions, Known, identity_of
 from rapid.ledger.bulk import insert_lines, reserve_ids
 from rapid.ledger.chunks import chunks
 from rapid.ledger.reading import OPEN
 from rapid.ledger.schema import arrivals, attempts, claims, dead_letters
-from rapid.ledger.table import Identity, expected_entry, find_entries, put_entries
+from rapid.ledger.table import Identity, expected_entry, find_entries, of_detectors, put_entries
 from rapid.ledger.transaction import Writing
 from rapid.ports import Arrival, Recorded, State
 
@@ -40,12 +40,12 @@ def record(writing: Writing, items: Sequence[FileArrived | Rejected]) -> Recorde
     return Recorded(new=new, duplicates=batch.duplicates + len(letters) - kept, rejected=kept + conflicts)
 
 
-def find_claims(connection: sa.Connection, obs_ids: Iterable[str]) -> dict[Identity, str]:
-    """Fetch which file is which detector of some exposures."""
+def find_claims(connection: sa.Connection, identities: Iterable[Identity]) -> dict[Identity, str]:
+    """Fetch which file is which of some detectors of exposures; there may be others among them."""
     found: dict[Identity, str] = {}
-    for some in chunks(obs_ids):
+    for some in of_detectors(claims, identities):
         query = sa.select(claims.c.instrument, claims.c.obs_id, claims.c.detector_name, claims.c.key)
-        for instrument, obs_id, detector_name, key in connection.execute(query.where(claims.c.obs_id.in_(some))):
+        for instrument, obs_id, detector_name, key in connection.execute(query.where(some)):
             found[Identity(instrument, obs_id, detector_name)] = key
     return found
 
@@ -61,7 +61,7 @@ def _storable_file(file: FileArrived) -> FileArrived:
 
 
 def _look_up(writing: Writing, files: Sequence[FileArrived]) -> Decisions:
-    held = find_claims(writing.connection, [file.facts.obs_id for file in files if file.facts])
+    held = find_claims(writing.connection, filter(None, [identity_of(file.facts) for file in files]))
     contents: dict[str, dict[str, Known]] = {}
     passing = sa.exists().where(
         arrivals.c.state == State.FAILED, dead_letters.c.arrival_id == arrivals.c.id, OPEN, ~dead_letters.c.lasting
@@ -151,12 +151,11 @@ def _write_conflicts(writing: Writing, refused: Sequence[Arrival]) -> None:
 
 def _expect(writing: Writing, new: Sequence[Arrival]) -> None:
     """Put what is to come into the night table, unless it already shows a result."""
-    stored = find_entries(writing.connection, [arrival.obs_id for arrival in new if arrival.obs_id])
+    named = [(arrival, identity) for arrival in new if (identity := Identity.of(arrival)) is not None]
+    stored = find_entries(writing.connection, [identity for _, identity in named])
     changes = []
-    for arrival in new:
-        if arrival.instrument is None or arrival.obs_id is None or arrival.detector_name is None:
-            continue
-        old = stored.get(Identity(arrival.instrument, arrival.obs_id, arrival.detector_name))
+    for arrival, identity in named:
+        old = stored.get(identity)
         if old is None or old.entry["state"] != State.DONE:
             changes.append((old, expected_entry(arrival, old.entry if old else None, state=State.WAITING)))
     put_entries(writing, changes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ __all__ = [
     "expected_entry",
     "find_entries",
     "mark_published",
+    "of_detectors",
     "put_entries",
     "register_columns",
     "tell",
@@ -33,6 +34,9 @@ __all__ = [
 
 Entry: TypeAlias = dict[str, JsonValue]
 Night: TypeAlias = tuple[str, int]
+
+_FEW = 16
+"""Detectors that are asked for by name."""
 
 _SETTLED = {State.DONE, State.FAILED}
 _NAMES = tuple(column.name for column in ENTRY_COLUMNS)
@@ -46,6 +50,13 @@ class Identity:
     instrument: str
     obs_id: str
     detector_name: str
+
+    @classmethod
+    def of(cls, arrival: Arrival) -> Self | None:
+        """Read it off an arrival; None for a file that nobody knows the exposure of."""
+        if arrival.instrument is None or arrival.obs_id is None or arrival.detector_name is None:
+            return None
+        return cls(arrival.instrument, arrival.obs_id, arrival.detector_name)
 
     def __str__(self) -> str:
         return f"{self.instrument} {self.obs_id} {self.detector_name}"
@@ -107,11 +118,23 @@ def done_entry(
     return _in_order(entry)
 
 
-def find_entries(connection: sa.Connection, obs_ids: Iterable[str]) -> dict[Identity, Stored]:
-    """Fetch the entries of some exposures."""
+def of_detectors(table: sa.Table, identities: Iterable[Identity]) -> Iterator[sa.ColumnElement[bool]]:
+    """Select, in pieces, the lines of some detectors of exposures; of more than a few detectors, all of the exposures.
+
+    An exposure of LSSTCam has two hundred lines, and who asks about one of them shall not read them all.
+    """
+    wanted = tuple(identities)
+    names = {identity.detector_name for identity in wanted}
+    named = table.c.detector_name.in_(sorted(names)) if len(names) <= _FEW else sa.true()
+    for some in chunks(identity.obs_id for identity in wanted):
+        yield table.c.obs_id.in_(some) & named
+
+
+def find_entries(connection: sa.Connection, identities: Iterable[Identity]) -> dict[Identity, Stored]:
+    """Fetch the entries of some detectors of exposures; there may be others among them."""
     found: dict[Identity, Stored] = {}
-    for some in chunks(obs_ids):
-        for line in connection.execute(sa.select(rows).where(rows.c.obs_id.in_(some))).mappings():
+    for some in of_detectors(rows, identities):
+        for line in connection.execute(sa.select(rows).where(some)).mappings():
             identity = Identity(line["instrument"], line["obs_id"], line["detector_name"])
             found[identity] = Stored(line["id"], {name: line[name] for name in _NAMES})
     return found

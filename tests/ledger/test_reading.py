@@ -13,7 +13,7 @@ from rapid.ledger import reading
 from rapid.ledger.databases import open_engines
 from rapid.ledger.inbox import find_claims
 from rapid.ledger.migrate import upgrade
-from rapid.ledger.table import find_entries
+from rapid.ledger.table import Identity, find_entries
 from rapid.ports import State
 from tests.support.ledgers import DAY_OBS, NOON, sqlite_url
 
@@ -26,6 +26,10 @@ def connection(tmp_path: Path) -> Iterator[sa.Connection]:
         upgrade(connection)
         yield connection
     engines.dispose()
+
+
+def detectors(count: int) -> list[Identity]:
+    return [Identity("LSSTCam", "MC_O_20260315_000001", f"R{number:02d}_S00") for number in range(count)]
 
 
 def plans(connection: sa.Connection, ask: Callable[[sa.Connection], object]) -> list[str]:
@@ -53,8 +57,10 @@ def plans(connection: sa.Connection, ask: Callable[[sa.Connection], object]) -> 
         (lambda given: reading.list_arrivals(given, [State.FAILED], 10), ["INDEX ix_arrivals_state (state=?)"]),
         (lambda given: reading.list_feed(given, 5, 10), ["PRIMARY KEY (rowid>?)"]),
         (reading.last_feed_id, ["SEARCH"]),
-        (lambda given: find_claims(given, ["AT_O_20260315_000001"]), ["(obs_id=?)"]),
-        (lambda given: find_entries(given, ["AT_O_20260315_000001"]), ["(obs_id=?)"]),
+        (lambda given: find_claims(given, detectors(1)), ["(obs_id=? AND detector_name=?)"]),
+        (lambda given: find_entries(given, detectors(1)), ["(obs_id=? AND detector_name=?)"]),
+        (lambda given: find_claims(given, detectors(200)), ["(obs_id=?)"]),
+        (lambda given: find_entries(given, detectors(200)), ["(obs_id=?)"]),
     ],
 )
 def test_an_index_answers(connection: sa.Connection, ask: Callable[[sa.Connection], object], ways: list[str]) -> None:
