@@ -84,7 +84,7 @@ class Gather:
         self._deadlines, self._clock = deadlines or Deadlines(), clock or ledger.now
         self._changed = changed or asyncio.Event()
         self._single = [camera_of(name) for name, found in self._configured.items() if len(found) <= 1]
-        self._asked: set[tuple[str, bool]] = set()
+        self._asked: dict[str, set[tuple[int, bool, bool]]] = {}
         self._saved_at = -math.inf
 
     async def run(self) -> None:
@@ -117,7 +117,7 @@ class Gather:
         """Look at one exposure, and do what is to be done about it."""
         standing = await self._exposures.standing(name)
         found = self._step(standing, now)
-        if await self._ask(standing, last=found.due):
+        if await self._ask(standing, found):
             standing = await self._exposures.standing(name)
             found = self._step(standing, now)
         if found.due:
@@ -161,15 +161,23 @@ class Gather:
     def _step(self, standing: Standing, now: datetime | None) -> Step:
         return step(standing, self._configured, self._deadlines, now=now or self._clock())
 
-    async def _ask(self, standing: Standing, *, last: bool) -> bool:
-        """Fetch the camera's own list, once when an exposure begins and once before it is said; True when it has come."""
-        key, asked = list_key(standing), (standing.name.obs_id, last)
-        single = len(self._configured.get(standing.name.instrument, ())) == 1
-        if not key or single or standing.origin == CAMERA_LIST or asked in self._asked:
+    async def _ask(self, standing: Standing, found: Step) -> bool:
+        """Fetch the camera's own list where it may change what is due; True when it has come.
+
+        That is when an exposure begins, when all that came is finished and more is expected, and before a product is said.
+        """
+        key, name = list_key(standing), standing.name
+        single = len(self._configured.get(name.instrument, ())) == 1
+        if not key or single or standing.origin == CAMERA_LIST:
             return False
-        self._asked.add(asked)
+        asked = self._asked.setdefault(name.obs_id, set())
+        idle = bool(found.progress.missing) and not found.progress.working
+        moment = (len(standing.detectors), idle, found.due)
+        if moment in asked or (asked and not idle and not found.due):
+            return False
+        asked.add(moment)
         said = await self._fetch_list(key)
-        if said is None or said.name != standing.name:
+        if said is None or said.name != name:
             return False
         await self._exposures.hear([said])
         return True
@@ -185,7 +193,7 @@ class Gather:
         if said is None:
             await self._exposures.wait(name, self._clock())
             return
-        self._asked -= {(name.obs_id, False), (name.obs_id, True)}
+        self._asked.pop(name.obs_id, None)
         self._changed.set()
         _log.info(
             "exposure gathered",

@@ -143,6 +143,42 @@ class TestWhatIsExpected:
         await gather.catch_up()
         assert counts(await whole(ledger)) == (2, 0, 0, 0, 2)
 
+    async def test_a_list_that_comes_after_the_first_file_is_not_waited_for_until_the_deadline(
+        self, ledger: Ledger
+    ) -> None:
+        lists: dict[str, ExpectedSensors] = {}
+        gather = gathering(ledger, lists)
+        await ledger.record([raw("R22_S00", NAME)])
+        await gather.catch_up()
+        directory = key_of("R22_S00", NAME).rpartition("/")[0]
+        lists[f"{directory}/{NAME.obs_id}_expectedSensors.json"] = expect(
+            NAME, "R22_S00", "R22_S01", origin="expectedSensors"
+        )
+        await ledger.record([raw("R22_S01", NAME)])
+        await finish(ledger, "R22_S00", NAME)
+        await gather.catch_up()
+        assert not await whole(ledger)
+        await finish(ledger, "R22_S01", NAME)
+        await gather.catch_up()
+        assert counts(await whole(ledger)) == (2, 0, 0, 0, 2)
+
+    async def test_an_archive_without_a_list_is_not_asked_for_ever(self, ledger: Ledger) -> None:
+        asked: list[str] = []
+
+        async def fetch(key: str) -> None:
+            asked.append(key)
+
+        gather = Gather(ledger, configured=FIVE, fetch_list=fetch)
+        await ledger.record([raw(detector, NAME) for detector in DETECTORS[:2]])
+        for _ in range(3):
+            await gather.look(NAME)
+        assert len(asked) == 1
+        for detector in DETECTORS[:2]:
+            await finish(ledger, detector, NAME)
+        for _ in range(3):
+            await gather.look(NAME)
+        assert len(asked) == 2
+
     async def test_a_list_that_was_announced_is_fetched_where_it_is(self, ledger: Ledger) -> None:
         lists = {"lists/1.json": expect(NAME, "R22_S00", "R22_S01", origin="expectedSensors")}
         await ledger.exposures.hear([ExpectedSensorsWritten(NAME, "lists/1.json", "e", NOON, "kafka")])
