@@ -91,7 +91,7 @@ class ComponentWatch:
         How long a part may fail without an alert.
     """
 
-    def __init__(self, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, patience: timedelta) -> None:
         self._patience = patience
         self._process = f"{socket.gethostname()}:{os.getpid()}"
         self._since: dict[str, datetime] = {}
@@ -114,7 +114,9 @@ class ComponentWatch:
         return Posting(f"{about}/cleared", _alert("component.failing", name, f"{name} works again", about, over=True))
 
 
-async def watch(ledger: Outbox, failing: Callable[[], Mapping[str, str]], *, silence: timedelta) -> NoReturn:
+async def watch(
+    ledger: Outbox, failing: Callable[[], Mapping[str, str]], *, silence: timedelta, patience: timedelta = PATIENCE
+) -> NoReturn:
     """Look now and then, and post what is worth it, for ever. While the ledger is away nothing can be posted, nor is it lost.
 
     Parameters
@@ -123,8 +125,10 @@ async def watch(ledger: Outbox, failing: Callable[[], Mapping[str, str]], *, sil
         Tells which parts of the service fail now, and why.
     silence
         How long nothing may come from a camera that was observing.
+    patience
+        How long a part may fail.
     """
-    cameras, components = CameraWatch(silence), ComponentWatch()
+    cameras, components = CameraWatch(silence), ComponentWatch(patience)
     place, postings = -1, list[Posting]()
     while True:
         try:

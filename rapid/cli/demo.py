@@ -71,6 +71,8 @@ def demo(
     settings = settings_from(archive=str(raw), state=state, catalogue=str(stars), workers=workers, host=host, port=port)
     settings = settings if line is None else line.settings(settings)
     prepare(settings, level="warning")
+    if line is not None:
+        asyncio.run(line.prepare())  # a broker that is away is told at once
     from rapid import app
     from rapid.study import warm
 
@@ -80,8 +82,6 @@ def demo(
 
     async def show(stop: asyncio.Event) -> None:
         up = asyncio.Event()
-        if line is not None:
-            await line.prepare()
 
         def announce(url: str) -> None:
             _console.print(f"\nOpen [bold]{url}[/bold] in a browser and watch the night arrive. Ctrl-C ends it.\n")
