@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -114,6 +115,15 @@ async def test_lives_end_at_random_moments(kafka: KafkaServer, inbox: Taken) -> 
 @pytest.mark.soak
 async def test_fifty_lives_end_at_random_moments(kafka: KafkaServer, inbox: Taken) -> None:
     await _take_lives(kafka, inbox, lives=50)
+
+
+async def test_a_life_that_ends_while_it_connects_leaves_nothing_open(kafka: KafkaServer) -> None:
+    """Ended after every two milliseconds of the first hundred: a connection left open is a warning, and that an error."""
+    topic = await kafka.topic()
+    for milliseconds in range(0, 100, 2):
+        async with kafka_source(kafka, quick(topic)).batches():
+            await asyncio.sleep(milliseconds / 1000)
+    gc.collect()
 
 
 async def _read_much(kafka: KafkaServer, count: int) -> list[int]:

@@ -119,12 +119,16 @@ class Reading:
             max_poll_interval_ms=int(wanted.max_poll_interval.total_seconds() * 1000),
             metadata_max_age_ms=int(wanted.metadata_age.total_seconds() * 1000),
         )
+        starting = asyncio.create_task(consumer.start(), name="connect to Kafka")
         try:
             async with asyncio.timeout(CONNECT):
-                await consumer.start()
+                await asyncio.shield(starting)
                 await self._places.look(consumer)
             yield consumer
         finally:
+            with suppress(TimeoutError, KafkaError, OSError):
+                async with asyncio.timeout(PARTING):
+                    await starting  # aiokafka loses the connection of a start that is cut off, and leaves it open
             with suppress(TimeoutError, KafkaError):
                 async with asyncio.timeout(PARTING):
                     await consumer.stop()
