@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -16,8 +17,10 @@ from rapid import metrics
 from rapid.consumers.decoders import Decoded, Decoder, Message
 from rapid.consumers.kafka import KafkaSource, knock
 from rapid.errors import AccessDenied, NotAvailable
-from rapid.events import Event, FileArrived, JobEnded, Rejected
-from rapid.ports import Batch
+from rapid.events import Event, FileArrived, JobEnded, Rejected, exposure_name
+from rapid.pipeline.hearing import Hearing
+from rapid.pipeline.register import register
+from rapid.ports import Batch, Standing
 from tests.support.certificates import Authority
 from tests.support.kafka import KafkaServer
 from tests.support.taking import Taken, connection_to, kafka_source, key_of, notification, quick, taken, taking
@@ -339,3 +342,37 @@ async def test_events_are_told_and_lag_is_shown(kafka: KafkaServer) -> None:
         )
     assert await committed(kafka, source.group, topic) == 3
     assert total("rapid_bus_last_message_timestamp_seconds", source="kafka") == pytest.approx(time.time(), abs=120)
+
+
+async def test_what_is_said_of_an_exposure_is_written_down_before_it_is_committed(
+    kafka: KafkaServer, inbox: Taken
+) -> None:
+    """Events alone, without any file: while the ledger does not take them the group does not go on."""
+    camera = await kafka.topic()
+    name = exposure_name("MC_O_20260112_000123")
+    assert name is not None
+    event = {"schema": "exposure.readout/1", "instrument": "LSSTCam", "obs_id": name.obs_id, "id": "1"}
+    await kafka.send(camera, [json.dumps(event).encode()] * 3)
+    hearing, source = Hearing(), kafka_source(kafka, quick(camera))
+    source.heard = hearing.heard
+    known: list[Standing] = []
+    open_ended = asyncio.Event()
+
+    async def write_down() -> None:
+        await open_ended.wait()
+        await hearing.write_down(inbox.ledger.exposures, patience=0)
+        known.append(await inbox.ledger.exposures.standing(name))
+
+    taking_in = asyncio.create_task(
+        register(source, inbox.ledger, offer=lambda _: None, patience=0, before_settling=write_down)
+    )
+    await asyncio.sleep(3)
+    assert await committed(kafka, source.group, camera) in {None, 0}
+    open_ended.set()
+    await until(lambda: bool(known))
+    assert known[0].read_out_at is not None
+    async with asyncio.timeout(SOON):
+        while await committed(kafka, source.group, camera) != 3:
+            await asyncio.sleep(0.1)
+    taking_in.cancel()
+    await asyncio.wait([taking_in])
