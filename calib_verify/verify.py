@@ -124,15 +124,22 @@ def judge(
 
 
 def raw_files(paths: Path | str | Iterable[Path | str]) -> list[Path]:
-    """List files, and those in directories that go by the name of FITS; each once, in the order of their names."""
+    """List files, and those in directories that go by the name of FITS; each once, in the order of their names.
+
+    Stamps of guiders are left out of directories: they lie beside every exposure of the camera and are no calibrations.
+    """
     given = [paths] if isinstance(paths, Path | str) else list(paths)
     found: set[Path] = set()
     for path in map(Path, given):
         if path.is_dir():
-            found.update(each for each in path.rglob("*") if each.name.endswith(_SUFFIXES) and each.is_file())
+            found.update(each for each in path.rglob("*") if _is_raw(each.name) and each.is_file())
         else:
             found.add(path)
     return sorted(found)
+
+
+def _is_raw(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and "_guider." not in name
 
 
 def _detector(path: Path) -> str:

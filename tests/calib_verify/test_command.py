@@ -11,6 +11,7 @@ import pytest
 import calib_verify
 from calib_verify.cli import main
 from calib_verify.verdicts import Outcome
+from calib_verify.verify import raw_files
 from rapid.errors import NotAvailable
 from rapid.simulation.single import simulate_detector
 from tests.support.raws import edited_header, fewer_segments, with_hdus
@@ -190,6 +191,17 @@ def test_help_teaches(tell: Tell, command: str) -> None:
 def test_the_whole_help_tells_the_exit_codes(tell: Tell) -> None:
     _, out, _ = tell("--help")
     assert "Exit codes: 0 PASS or WAIVED, 1 FAIL" in " ".join(out.split())
+
+
+def test_directories_are_searched_for_raws_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    kept = ["night/MC_C_20260315_000001_R22_S11.fits", "night/MC_C_20260315_000002_R22_S11.fits.fz", "b.fits.gz"]
+    for name in [*kept, "night/MC_C_20260315_000001_R00_SG0_guider.fits", "note.txt", "night/a.json"]:
+        (tmp_path / name).touch()
+    found = raw_files([tmp_path, tmp_path / kept[0]])
+    assert {path.relative_to(tmp_path).as_posix() for path in found} == set(kept)
+    assert len(found) == 3
+    assert raw_files(str(tmp_path / "note.txt")) == [tmp_path / "note.txt"]
 
 
 def test_python_has_the_same_verdict(raws: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calib_verify.measurements import QUANTITIES, FrameMeasurements
@@ -56,6 +56,7 @@ def test_limits_on_both_sides(values: dict[str, float | None], outcome: Outcome,
     assert all(one.reason for one in verdict.failed)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(bias().by_place())))
 def test_missing_data_is_never_a_pass(place: tuple[str, str]) -> None:
     """Whatever is taken away, nothing gets better; and what a criterion needs is asked for."""
@@ -218,6 +219,7 @@ def test_a_run_says_what_is_missing() -> None:
     assert "is missing in exposure 2026031500002" in verdict.reason
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.permutations(range(1, 6)))
 def test_the_order_of_the_frames_does_not_matter(numbers: list[int]) -> None:
     frames = {n: bias(n, **(NOISY_C04 if n in {2, 4} else {})) for n in range(1, 6)}
