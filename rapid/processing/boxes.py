@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined, new_tallies
 from rapid.processing.jit import compiled
 from rapid.processing.memory import AHEAD, prefetch_row
 
@@ -128,7 +128,7 @@ def _clipped(
 def _clip_once(
     values: NDArray[np.float32], median: float, sigma: float, places: NDArray[np.uint32]
 ) -> tuple[float, float, float, int]:
-    counts = np.zeros((2, BINS + 2), np.int64)
+    counts = new_tallies()
     low, width = median - REACH * sigma, 2.0 * REACH * sigma / BINS
     for first in range(0, values.size, _PIECE):
         add_line(values[first : first + _PIECE], low, width, places, counts)

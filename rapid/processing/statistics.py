@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from rapid.processing.geometry import Box
-from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined, new_tallies
 from rapid.processing.jit import compiled
 from rapid.processing.memory import AHEAD, prefetch_line
 
@@ -25,8 +25,8 @@ __all__ = ["CLIP", "BoxStatistics", "Clipped", "box_statistics", "clipped", "hal
 _SAMPLE: Final = 1024
 """Values that the width of the bins follows from."""
 
-_PIECE: Final = 4096
-"""Values that are worked on at a time: they stay in the first cache."""
+_PIECE: Final = 2048
+"""Values that are worked on at a time: they, their bins and the tallies stay in the first cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _clipped(flat: NDArray[np.generic], pitch: int, ny: int, nx: int) -> tuple[f
         sigma = scatter
     low = median - REACH * sigma
     width = 2.0 * REACH * sigma / BINS
-    counts = np.zeros((2, BINS + 2), np.int64)
+    counts = new_tallies()
     places = np.empty(_PIECE, np.uint32)
     for y in range(ny):
         prefetch_line(flat, (y + AHEAD) * pitch, (y + AHEAD) * pitch + min(nx, _PIECE))

@@ -189,6 +189,15 @@ def _place(  # noqa: PLR0917 - compiled functions take their arguments by positi
                 prefetch_row(known, ahead, u0, u0 + width)
         line, bits = image[v, u0 : u0 + width], mask[v, u0 : u0 + width]
         _turn(counts, line, flips[1])
+        if bias[0].size and dark[0].size and flat[0].size:
+            biases, darks, flats = (
+                bias[0][v, u0 : u0 + width],
+                dark[0][v, u0 : u0 + width],
+                flat[0][v, u0 : u0 + width],
+            )
+            if _all_three_usable(biases, darks, flats):
+                _correct(line, biases, bias[1], bias[2], darks, dark[1], dark[2], flats, flat[1], flat[2])
+                continue
         if bias[0].size:
             _subtract(line, bits, bias[0][v, u0 : u0 + width], bias[1], bias[2])
         if dark[0].size:
@@ -205,6 +214,35 @@ def _turn(counts: NDArray[np.float32], line: NDArray[np.float32], flip: bool) ->
             line[x] = counts[np.uint64(last - x)]  # unsigned: no index from the end, so that it can be vectorised
     else:
         line[:] = counts
+
+
+@compiled
+def _all_three_usable(biases: NDArray[np.int16], darks: NDArray[np.int16], flats: NDArray[np.int16]) -> bool:
+    lost = np.int16(0)
+    for x in range(biases.size):
+        one, two, three = biases[x] == _UNUSABLE, darks[x] == _UNUSABLE, flats[x] == _UNUSABLE
+        lost |= np.int16(one | two | three)
+    return bool(lost == 0)
+
+
+@compiled
+def _correct(  # noqa: PLR0917 - as above
+    line: NDArray[np.float32],
+    biases: NDArray[np.int16],
+    bias_zero: np.float32,
+    bias_step: np.float32,
+    darks: NDArray[np.int16],
+    dark_zero: np.float32,
+    dark_step: np.float32,
+    flats: NDArray[np.int16],
+    flat_zero: np.float32,
+    flat_step: np.float32,
+) -> None:
+    """Do the three steps at once where every pixel has all of them, as nearly every row does."""
+    for x in range(line.size):
+        light = line[x] - (bias_zero + bias_step * np.float32(biases[x]))
+        light -= dark_zero + dark_step * np.float32(darks[x])
+        line[x] = light / (flat_zero + flat_step * np.float32(flats[x]))
 
 
 @compiled
