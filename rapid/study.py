@@ -1,10 +1,10 @@
-"""Step four of the walk, composed: a task becomes findings, pictures and a catalogue, in one pure, killable worker."""
+"""Step four of the walk, composed: a task becomes findings, pictures and catalogues, in one pure, killable worker."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,12 +13,13 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from astropy.time import Time
+from pyarrow import Table
 
 from rapid.errors import ConfigError, InputError, Net, NotAvailable
 from rapid.events import camera_of
 from rapid.ports import EncodedCatalogue, EncodedPicture, JsonValue, Outcome, Row, Task
 from rapid.processing.analysis import ENTRY_POINT_GROUP, Analysis
-from rapid.processing.catalogue import catalogue_of, write_parquet
+from rapid.processing.catalogue import catalogue_of, findings_of_frame, write_parquet
 from rapid.processing.describe import describe
 from rapid.processing.exposure import ExposureInfo
 from rapid.processing.findings import Finding, Result
@@ -33,9 +34,9 @@ __all__ = ["analyses", "shutter_closed_at", "study_task", "warm"]
 
 
 def study_task(task: Task) -> Outcome:
-    """Do one task: read the raw, measure it, run every analysis that applies, draw their pictures, list the sources.
+    """Do one task: read the raw, measure it, run every analysis that applies, draw their pictures, make the catalogues.
 
-    An analysis that raises does not take the others with it, nor does the catalogue: it is named in the row's ``failures``.
+    An analysis that raises does not take the others with it, nor does a catalogue: it is named in the row's ``failures``.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def study_task(task: Task) -> Outcome:
     results, failures = _analyse(study, seconds)
     info = study.frame.info
     pictures = _draw(results, _caption(info), seconds)
-    catalogues = _list(study, seconds, failures)
-    findings = {"exposure": describe(info)} | {name: result.findings for name, result in results.items()}
+    findings = _findings(info, results)
+    catalogues = _list(study, findings, seconds, failures)
     return Outcome(
         row=_row(info, findings, failures),
         columns=_columns(findings),
@@ -71,7 +72,7 @@ def warm() -> None:
     study = warm_core()
     results, _ = _analyse(study, {})
     _draw(results, "warm-up", {})
-    _list(study, {}, {})
+    _list(study, _findings(study.frame.info, results), {}, {})
 
 
 @cache
@@ -193,15 +194,27 @@ def _draw(results: Mapping[str, Result], caption: str, seconds: dict[str, float]
     return tuple(drawn)
 
 
-def _list(study: Study, seconds: dict[str, float], failures: dict[str, str]) -> tuple[EncodedCatalogue, ...]:
-    """Encode the catalogue of the sources; none where none were looked for, or where it could not be made."""
-    body: bytes | None = None
-    with _timed(seconds, "catalogue"), Net() as net:
-        table = catalogue_of(study)
-        body = None if table is None else write_parquet(table)
-    if net.caught is not None:
-        failures["catalogue"] = _said(net.caught)
-    return () if body is None else (EncodedCatalogue("sources", body),)
+def _findings(info: ExposureInfo, results: Mapping[str, Result]) -> dict[str, Sequence[Finding]]:
+    return {"exposure": describe(info), **{name: result.findings for name, result in results.items()}}
+
+
+def _list(
+    study: Study, findings: Mapping[str, Sequence[Finding]], seconds: dict[str, float], failures: dict[str, str]
+) -> tuple[EncodedCatalogue, ...]:
+    """Encode the catalogues: sources, where any were looked for, and findings; one that cannot be made is told."""
+    makers: dict[str, Callable[[], Table | None]] = {
+        "sources": lambda: catalogue_of(study),
+        "findings": lambda: findings_of_frame(study.frame.info, findings),
+    }
+    made = []
+    for name, make in makers.items():
+        with _timed(seconds, "catalogues"), Net() as net:
+            table = make()
+            if table is not None:
+                made.append(EncodedCatalogue(name, write_parquet(table)))
+        if net.caught is not None:
+            failures[f"catalogue of {name}"] = _said(net.caught)
+    return tuple(made)
 
 
 def _said(error: Exception) -> str:

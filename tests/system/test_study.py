@@ -13,7 +13,7 @@ import pytest
 from rapid import study
 from rapid.errors import BadName, ConfigError, NotAvailable
 from rapid.ports import Task
-from rapid.processing.catalogue import SOURCES, read_parquet, sources_of
+from rapid.processing.catalogue import FINDINGS, SOURCES, findings_of, read_parquet, sources_of
 from rapid.study import analyses, study_task
 from tests.support.daemon import rapid
 
@@ -102,16 +102,21 @@ def test_a_science_frame_becomes_row_and_pictures(night: Path) -> None:
     json.dumps(dict(row.cells), allow_nan=False)
 
 
-def test_a_science_frame_has_its_catalogue_and_a_bias_none(night: Path) -> None:
+def test_a_science_frame_has_its_catalogues_and_a_bias_no_sources(night: Path) -> None:
     outcome = study_task(task_of(night, SCIENCE))
-    (catalogue,) = outcome.catalogues
-    assert catalogue.name == "sources"
-    table = read_parquet(catalogue.body, SOURCES)
+    assert [catalogue.name for catalogue in outcome.catalogues] == ["sources", "findings"]
+    table = read_parquet(outcome.catalogues[0].body, SOURCES)
     assert table.num_rows == outcome.row.cells["n_sources"]
     assert sources_of(table).star.sum() >= outcome.row.cells["psf_star_count"]  # type: ignore[operator]
-    assert outcome.seconds["catalogue"] > 0
+    assert outcome.seconds["catalogues"] > 0
+    found = {finding.name: finding for finding in findings_of(read_parquet(outcome.catalogues[1].body, FINDINGS))}
+    assert {name: finding.value for name, finding in found.items()} == outcome.row.cells
+    assert {name: finding.reason for name, finding in found.items() if finding.reason} == outcome.row.notes
+    assert (found["psf_fwhm"].unit, found["psf_fwhm"].n) == ("arcsec", outcome.row.cells["psf_star_count"])
     assert study_task(task_of(night, SCIENCE)).catalogues == outcome.catalogues, "a replay gives the same bytes"
-    assert study_task(task_of(night, 1)).catalogues == ()
+    (of_bias,) = study_task(task_of(night, 1)).catalogues
+    assert of_bias.name == "findings"
+    assert read_parquet(of_bias.body, FINDINGS)["analysis"].to_pylist()[0] == "exposure"
 
 
 def test_a_catalogue_that_cannot_be_made_is_named_and_spoils_nothing(
@@ -123,8 +128,8 @@ def test_a_catalogue_that_cannot_be_made_is_named_and_spoils_nothing(
 
     monkeypatch.setattr(study, "catalogue_of", broken)
     outcome = study_task(task_of(night, SCIENCE))
-    assert outcome.row.failures == {"catalogue": "ValueError: too many columns"}
-    assert outcome.catalogues == ()
+    assert outcome.row.failures == {"catalogue of sources": "ValueError: too many columns"}
+    assert [catalogue.name for catalogue in outcome.catalogues] == ["findings"]
     assert len(outcome.pictures) == 2
     assert outcome.row.cells["psf_fwhm"] is not None
 

@@ -1,16 +1,20 @@
-"""The catalogue of a frame: its sources, with all that the study of the frame knows of them."""
+"""The tables of a frame: its sources, with all that the study of the frame knows of them, and its findings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from rapid.processing.catalogue.findings import findings_table
 from rapid.processing.catalogue.sources import source_table
 from rapid.processing.comparison import Comparison, total_flux
+from rapid.processing.exposure import ExposureInfo
+from rapid.processing.findings import Finding
 from rapid.processing.frame import Psf, Sources, Study
 
-__all__ = ["catalogue_of"]
+__all__ = ["catalogue_of", "findings_of_frame"]
 
 
 def catalogue_of(study: Study) -> pa.Table | None:
@@ -31,6 +35,21 @@ def catalogue_of(study: Study) -> pa.Table | None:
         band=info.band,
         **_compared(sources, study.psf, study.comparison),
     )
+
+
+def findings_of_frame(info: ExposureInfo, findings: Mapping[str, Sequence[Finding]]) -> pa.Table:
+    """Return what every analysis, by its name, found on a frame as one table of `FINDINGS`.
+
+    Raises
+    ------
+    InputError
+        If a number of a finding does not fit into 64 bits.
+    """
+    parts = [
+        findings_table(found, exposure_id=info.exposure_id, detector=info.detector, analysis=name)
+        for name, found in findings.items()
+    ]
+    return pa.concat_tables([findings_table([], exposure_id=info.exposure_id, detector=None), *parts])
 
 
 def _compared(sources: Sources, psf: Psf | None, comparison: Comparison | None) -> dict[str, Any]:

@@ -9,7 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rapid.processing.catalogue import SOURCES, catalogue_of, read_parquet, sources_of, write_parquet
+from rapid.processing.catalogue import (
+    FINDINGS,
+    SOURCES,
+    catalogue_of,
+    findings_of,
+    findings_of_frame,
+    read_parquet,
+    sources_of,
+    write_parquet,
+)
+from rapid.processing.findings import Finding, missing
 from rapid.processing.frame import Study
 from rapid.processing.refcat import separation
 from rapid.processing.sources import no_sources
@@ -95,6 +105,20 @@ def test_where_the_stars_are_not_recognised_there_are_pixels_only(seen: Exposed)
     assert comparison is not None
     lost = replace(comparison, astrometry=type(comparison.astrometry)("no stars"), photometry=None)
     assert "ra" not in table_of(replace(seen.study, comparison=lost)).column_names
+
+
+def test_what_every_analysis_found_is_one_table(seen: Exposed) -> None:
+    info = seen.study.frame.info
+    findings = {
+        "one": [Finding("a", 1.5, "s", "A", uncertainty=0.1, n=3)],
+        "none": [],
+        "two": [missing("b", "why", description="B")],
+    }
+    table = read_parquet(write_parquet(findings_of_frame(info, findings)), FINDINGS)
+    assert table["analysis"].to_pylist() == ["one", "two"]
+    assert set(table["exposure_id"].to_pylist()) == {info.exposure_id}
+    assert findings_of(table) == [*findings["one"], *findings["two"]]
+    assert read_parquet(write_parquet(findings_of_frame(info, {})), FINDINGS).num_rows == 0
 
 
 def test_no_sources_are_an_empty_table_and_none_looked_for_is_none(seen: Exposed) -> None:

@@ -106,8 +106,8 @@ function story(entry, columns, several) {
 function downloads(entry) {
   const names = Object.keys(entry.catalogues ?? {});
   if (!names.length) return null;
-  const links = names.map((name) => el("a", { href: catalogueUrl(entry, name), download: "", title: `Catalogue of ${name} as Parquet` }, `${name}.parquet ↓`));
-  return el("p", { class: "downloads" }, "catalogue ", ...links);
+  const links = names.map((name) => el("a", { href: catalogueUrl(entry, name), download: "", title: `The ${name} as a Parquet file` }, `${name}.parquet ↓`));
+  return el("p", { class: "downloads" }, names.length > 1 ? "catalogues" : "catalogue", ...links);
 }
 
 function headline(entry) {
