@@ -39,7 +39,7 @@ LOOK = 1.0
 """How often deadlines are looked for that somebody else wrote down [s]."""
 
 SAVE = 10.0
-"""How often the place in the feed is written down when nothing was found there [s]: a third of a lease."""
+"""How often the place in the feed is written down when nothing was found there [s]; where it is leased, three times a lease."""
 
 STRETCH = 2000
 """Entries of the feed that are gone through at once."""
@@ -85,7 +85,8 @@ class Gather:
         self._changed = changed or asyncio.Event()
         self._single = [camera_of(name) for name, found in self._configured.items() if len(found) <= 1]
         self._asked: dict[str, set[tuple[int, bool, bool]]] = {}
-        self._saved_at = -math.inf
+        lease = ledger.lease
+        self._saved_at, self._save_every = -math.inf, SAVE if lease is None else min(SAVE, lease.total_seconds() / 3)
 
     async def run(self) -> None:
         """Gather for ever; a ledger that is away is waited for."""
@@ -129,8 +130,9 @@ class Gather:
     async def _follow(self) -> None:
         """Follow the feed, and the clock, for as long as the place in it is ours."""
         place = await self._ledger.take_place(READER, start="earliest")
-        if place is None:
-            return  # another service gathers
+        if place is None:  # another service gathers
+            await asyncio.sleep(self._save_every)
+            return
         while True:
             place, found = await self._advance(place)
             await self._look_at_due(self._clock())
@@ -153,7 +155,7 @@ class Gather:
 
     async def _save(self, place: Place, *, found: bool) -> bool:
         """Write the place down now and then; False when it is another's by now."""
-        if not found and time.monotonic() - self._saved_at < SAVE:
+        if not found and time.monotonic() - self._saved_at < self._save_every:
             return True
         self._saved_at = time.monotonic()
         return await self._ledger.move_on(READER, place)
