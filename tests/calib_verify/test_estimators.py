@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from calib_verify.measurements import FrameMeasurements, MeasuredFrame, Measurement, measure_pair
 from calib_verify.measurements.flats import pair_gain
@@ -31,13 +32,13 @@ def split(rows: list[list[Measurement]]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def bias_pattern() -> Calibrations:
-    """Make the bias that the simulated camera has: structure of its columns, less what the overscan takes off."""
+    """Make the bias that the simulated camera has: structure of its columns, less what the parallel overscan takes off."""
     image = np.zeros(LATISS.shape)
     for index, amplifier in enumerate(LATISS.amplifiers):
         data = amplifier.data
-        columns = latiss().columns[index].astype(np.float64) * amplifier.gain
-        overscan = np.median(columns[data.x0 + data.width + 3 : -3])
-        part = np.broadcast_to(columns[data.x0 : data.x0 + data.width] - overscan, (data.height, data.width))
+        columns = latiss().columns[index][data.x0 : data.x0 + data.width].astype(np.float64) * amplifier.gain
+        left = columns - median_filter(columns, size=31, mode="nearest")
+        part = np.broadcast_to(left, (data.height, data.width))
         image[amplifier.bbox.slices] = part[amplifier.turn]
     return Calibrations(bias=CalibrationImage.bias(image, variance=np.zeros(len(AMPLIFIERS)), identity="the pattern"))
 
