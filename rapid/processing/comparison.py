@@ -28,6 +28,9 @@ _WINGS: Final = 0.1
 """Relative error of the light that a top hat misses: a profile fitted to the core knows the wings no better. On simulations
 of both cameras from 0.5 to 2.5 arcsec it is 0.02 to 0.1, and 0.2 in the worst case (crowded, 2.5 arcsec)."""
 
+_CROWDING: Final = 0.1
+"""Relative error of all light for a sky that is uncertain by the noise of a pixel, as it is in a crowded field: neighbours
+that nobody tells from the sky are in the circles, and in the profile that says what these miss."""
 
 _UNTOLD: Final = 0.02
 """Error of a magnitude [mag] that the catalogue does not tell: that of a good survey from the ground."""
@@ -154,7 +157,10 @@ def _photometry(
         magnitude_error,
         exposure_time=info.exposure_time,
         usable=_usable(sources)[astrometry.detection],
-        common_error=_WINGS * (1 - tophat_part(sources.apertures.tophat_radius, psf.profile)),
+        common_error=math.hypot(
+            _WINGS * (1 - tophat_part(sources.apertures.tophat_radius, psf.profile)),
+            _CROWDING * seen.sky.error / seen.noise.value if seen.noise.value > 0 else 0.0,
+        ),
         colour_term=term.source,
     )
     return _depth(info, zero_point, seen), ""

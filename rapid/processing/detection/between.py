@@ -32,7 +32,9 @@ _TRIMMED: Final = 0.375
 """Part of them at either end that does not count. Of the others the mean: the middle one alone, of sixteen, is of chance."""
 
 _ENOUGH_PAIRS: Final = 10_000
-"""Pairs of squares that give the noise to 0.7 %; with fewer it is that of the squares themselves."""
+_FEW_PAIRS: Final = 2_000
+"""Pairs of squares that give the noise to 0.7 % in parts, and to 1.6 % in all; with fewer it is that of the squares
+themselves, in which the wings of stars show."""
 
 _SAMPLE: Final = 300_000
 _MEDIAN_LOSS: Final = math.sqrt(math.pi / 2)
@@ -108,6 +110,7 @@ def _noise_of_neighbours(squares: Squares, taken: NDArray[np.bool_]) -> float:
     free = [part[np.isfinite(part)] for part in parts]
     known = [part for part in free if part.size >= _ENOUGH]
     if sum(part.size for part in known) < _ENOUGH_PAIRS:
-        return 0.0
+        together = np.concatenate(free)
+        return clipped(together).sigma / (math.sqrt(2) * squares.side) if together.size >= _FEW_PAIRS else 0.0
     sigmas = [clipped(part).sigma for part in known]
     return float(trim_mean(sigmas, _TRIMMED)) / (math.sqrt(2) * squares.side)

@@ -66,7 +66,8 @@ _USUAL: Final = 0.42
 """Standard deviation of a star of a usual night, in coarse squares."""
 
 _MOST_SAMPLES: Final = 1_000_000
-"""Squares above the threshold beyond which it is raised: that many take half a second."""
+_RAISED: Final = 1.25
+"""Squares above the threshold beyond which it is raised, and by what factor: that many take half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class _Search:
     def regions(self, threshold: float, *, contrast: float) -> tuple[Regions, float]:
         """Cut the regions above a threshold in sigma, raised until their squares can be afforded."""
         while count_above(self._filtered, self.squares.hidden, threshold * self._sigma) > _MOST_SAMPLES:
-            threshold *= 2
+            threshold *= _RAISED
         regions = regions_above(
             self.squares,
             self._filtered,
