@@ -121,7 +121,7 @@ def test_what_the_container_copies_is_there_and_not_ignored() -> None:
     sources = [
         part for word, rest in instructions() if word == "COPY" and "--from" not in rest for part in rest.split()[:-1]
     ]
-    assert set(sources) >= {"constraints.txt", "pyproject.toml", "rapid"}
+    assert set(sources) >= {"constraints.txt", "pyproject.toml", "rapid", "calib_verify"}
     for source in sources:
         assert (ROOT / source).exists(), source
         ignored = False
