@@ -160,7 +160,10 @@ def _in_doubt(compared: Comparison) -> bool:
 
 
 def _said(compared: Comparison, low: float | None, high: float | None) -> str:
-    limits = f"{'-inf' if low is None else f'{low:.4g}'} to {'inf' if high is None else f'{high:.4g}'}"
+    if low is None or high is None:
+        limits = f"at most {high:.4g}" if low is None else f"at least {low:.4g}"
+    else:
+        limits = f"{low:.4g} to {high:.4g}"
     return f"{compared.value:.4g} {compared.unit}".strip() + f", expected {limits}"
 
 
