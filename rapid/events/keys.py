@@ -123,4 +123,4 @@ def is_raw_name(key: str) -> bool:
 
 def camera_of(instrument: str) -> str:
     """Name the camera page an instrument is shown on: LATISS is ``auxtel``, as RubinTV has it."""
-    return _CAMERAS.get(instrument, re.sub(r"\W", "_", instrument.lower()))
+    return _CAMERAS.get(instrument) or re.sub(r"\W", "_", instrument.lower())

@@ -72,17 +72,21 @@ class Stored:
 
 def expected_entry(arrival: Arrival, old: Entry | None, *, state: State, error: str = "") -> Entry:
     """Say in the table where an arrival stands that has no result; what an older content gave stays to be seen."""
-    entry = old or {
+    said = {"state": state.value, "error": error}
+    if old is not None:
+        return _in_order({**old, **said, "arrival_id": arrival.id})
+    return {  # in order, as a night brings them by the hundred thousand
         "camera": camera_of(str(arrival.instrument)),
         "instrument": arrival.instrument,
         "obs_id": arrival.obs_id,
         "day_obs": arrival.day_obs,
         "seq_num": arrival.seq_num,
         "detector_name": arrival.detector_name,
+        **said,
         "revision": 0,
+        "arrival_id": arrival.id,
         **{name: {} for name in _MAPPINGS},
     }
-    return _in_order({**entry, "state": state.value, "error": error, "arrival_id": arrival.id})
 
 
 def done_entry(
