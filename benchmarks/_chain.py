@@ -6,6 +6,8 @@ seconds of each round, and the most memory above what the imports left [MB]: the
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import json
 import re
@@ -23,6 +25,7 @@ def measure(who: str, place: Path, rounds: int) -> dict[str, object]:
     """Run the chain of one of them; the first round, which fills caches, is not counted."""
     chain: ModuleType = importlib.import_module(f"benchmarks._chain_{who}")
     chain.warm()
+    _return_memory()
     before = _status("VmRSS")
     calibrations = chain.load(place)
     _forget_peak()
@@ -35,6 +38,12 @@ def measure(who: str, place: Path, rounds: int) -> dict[str, object]:
         cpu.append(time.process_time() - cpu_began)
         wall.append(time.perf_counter() - began)
     return {"cpu": cpu, "wall": wall, "peak_mb": peak, "found": found}
+
+
+def _return_memory() -> None:
+    """Give back to the system what the C library holds free: used again by the chain, it would not be counted."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def _forget_peak() -> None:

@@ -23,7 +23,51 @@ _LEAST_KEPT: Final = 1_000_000
 _TOO_LARGE: Final = 1.5
 """What is used of a block must not be less than one part in this: a small image shall not sit in the place of a large one."""
 
-_kept: Final[dict[int, NDArray[np.uint8]]] = {}
+
+class _Kept:
+    """Blocks that nobody uses now. What it needs is its own: leases come to an end when modules have been taken apart."""
+
+    def __init__(self, *, most: int, least: int) -> None:
+        self._blocks: dict[int, NDArray[np.uint8]] = {}
+        self._most, self._least = most, least
+
+    def bring(self, block: NDArray[np.uint8]) -> None:
+        """Keep a block, when it is worth it and there is room."""
+        if block.nbytes >= self._least and block.nbytes + self.size() <= self._most:
+            self._blocks[id(block)] = block
+
+    def take(self, size: int) -> NDArray[np.uint8] | None:
+        """Take the smallest block that will do; meanwhile a lease may end and bring one more."""
+        for block in sorted(self._all(), key=lambda each: each.nbytes):
+            fits = size <= block.nbytes <= _TOO_LARGE * size
+            if fits and self._blocks.pop(id(block), None) is not None:
+                return block
+        return None
+
+    def size(self) -> int:
+        return sum(block.nbytes for block in self._all())
+
+    def clear(self) -> None:
+        self._blocks.clear()
+
+    def _all(self) -> list[NDArray[np.uint8]]:
+        return list(self._blocks.values())
+
+
+class _Lease:
+    """Stands behind every array that looks at a block, and brings it back when the last one is gone."""
+
+    __slots__ = ("__array_interface__", "_block", "_kept")
+
+    def __init__(self, block: NDArray[np.uint8], kept: _Kept) -> None:
+        self._block, self._kept = block, kept
+        self.__array_interface__ = block.__array_interface__
+
+    def __del__(self) -> None:
+        self._kept.bring(self._block)
+
+
+_kept: Final = _Kept(most=_MOST_KEPT, least=_LEAST_KEPT)
 
 
 def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -33,39 +77,16 @@ def buffer(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    block = _taken(size)
-    memory = np.asarray(_Lease(np.empty(size, np.uint8) if block is None else block))
+    block = _kept.take(size)
+    memory = np.asarray(_Lease(np.empty(size, np.uint8) if block is None else block, _kept))
     return memory[:size].view(kind).reshape(shape)
 
 
 def kept_bytes() -> int:
     """Return how much is kept that nobody uses now."""
-    return sum(block.nbytes for block in list(_kept.values()))
+    return _kept.size()
 
 
 def let_go() -> None:
-    """Give everything that is kept back to the system."""
+    """Give everything that is kept back to the C library."""
     _kept.clear()
-
-
-class _Lease:
-    """Stands behind every array that looks at a block, and brings it back when the last one is gone."""
-
-    __slots__ = ("__array_interface__", "_block")
-
-    def __init__(self, block: NDArray[np.uint8]) -> None:
-        self._block = block
-        self.__array_interface__ = block.__array_interface__
-
-    def __del__(self) -> None:
-        block = self._block
-        if block.nbytes >= _LEAST_KEPT and block.nbytes + kept_bytes() <= _MOST_KEPT:
-            _kept[id(block)] = block
-
-
-def _taken(size: int) -> NDArray[np.uint8] | None:
-    """Take the smallest block that will do out of those that are kept; a lease may end at any moment and bring one more."""
-    for block in sorted(list(_kept.values()), key=lambda each: each.nbytes):  # noqa: C414 - a copy, which nobody changes
-        if size <= block.nbytes <= _TOO_LARGE * size and _kept.pop(id(block), None) is not None:
-            return block
-    return None
