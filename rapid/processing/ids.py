@@ -8,6 +8,7 @@ sequence numbers with the first. A ``detector_exposure_id`` packs day, controlle
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -186,6 +187,7 @@ def unpack_visit_id(number: int) -> str:
     BadHeader
         If the number is a hash, or no visit's at all.
     """
+    number = operator.index(number)  # an integer of numpy would be looked for among all visits one by one
     if number in _DATED_VISITS:
         seconds, rest = divmod(number, 10_000_000)
         milliseconds, count = divmod(rest, 10_000)

@@ -6,6 +6,7 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -232,3 +233,10 @@ def test_the_observatorys_own_cases(shared_data: Path) -> None:
         packed = detector_exposure_id(case["exposure_id"], case["detector"])
         assert packed == case["detector_exposure_id"], case
         assert unpack_detector_exposure_id(packed) == (case["exposure_id"], case["detector"])
+
+
+def test_a_visit_of_a_table_is_unpacked_as_quickly_as_any() -> None:
+    number = visit_id("2024-06-25T01:26:31.895#1")
+    assert unpack_visit_id(np.int64(number)) == unpack_visit_id(number) == "2024-06-25T01:26:31.895#1"  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        unpack_visit_id(float(number))  # type: ignore[arg-type]
