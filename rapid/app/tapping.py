@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,13 @@ from rapid.errors import ConfigError, NotAvailable
 from rapid.events import ExposureSeen, FileArrived, FileRemoved, Ignored, Rejected, ServiceStatus
 
 __all__ = ["Said", "Tap", "open_tap", "topics_of"]
+
+
+METADATA_AGE = 2000
+"""How often brokers are asked for the topics there are [ms]."""
+
+PARTING = 5.0
+"""How long a goodbye may take [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +171,11 @@ async def _kafka(chosen: KafkaSettings, *, beginning: bool) -> AsyncIterator[Asy
     start = "earliest" if beginning else "latest"
     wanted = Subscription(topics=chosen.topics, patterns=chosen.patterns)
     consumer = AIOKafkaConsumer(
-        group_id=None, enable_auto_commit=False, auto_offset_reset=start, **connection.arguments()
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset=start,
+        metadata_max_age_ms=METADATA_AGE,  # a topic that is made later, or was missed in the first answer, is found soon
+        **connection.arguments(),
     )
 
     async def messages() -> AsyncIterator[tuple[Message, bool]]:
@@ -179,7 +190,9 @@ async def _kafka(chosen: KafkaSettings, *, beginning: bool) -> AsyncIterator[Asy
             consumer.subscribe(pattern=wanted.pattern)
         yield messages()
     finally:
-        await consumer.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING):
+                await consumer.stop()
 
 
 @asynccontextmanager

@@ -41,6 +41,15 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
+def tap(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the tap to its end, which is not waited for for ever."""
+    with tapping(*words) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        process.wait()
+    return subprocess.CompletedProcess(words, process.returncode, output, "")
+
+
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -64,7 +73,7 @@ def test_files_are_announced_on_kafka_as_a_store_does_and_seen_by_the_tap(kafka:
     where = ("--kafka", kafka.address)
     said = rapid("bus", "publish", archive, *where, "--topic", topic)
     assert said.stdout.strip() == "4 files announced"
-    seen = lines(rapid("bus", "tap", *where, topic, "--from-beginning", "--count", "4", "--json"))
+    seen = lines(tap(*where, topic, "--from-beginning", "--count", "4", "--json"))
     assert [one["obs_id"] for one in seen] == [*OBS_IDS, ""]
     assert [(one["kind"], one["partition"], one["offset"]) for one in seen] == [("file", 0, at) for at in range(4)]
     first = archive / seen[0]["key"]
@@ -82,12 +91,12 @@ def test_the_tap_shows_all_kinds_and_why_something_is_malformed_and_commits_noth
     values[2] = b'{"Records": []}'
     asyncio.run(kafka.send(topic, values))
     how = ("--kafka", kafka.address, f"^{topic}$", "--from-beginning", "--count", str(len(values)))
-    seen = lines(rapid("bus", "tap", *how, "--json"))
+    seen = lines(tap(*how, "--json"))
     kinds = ["file", "malformed", "malformed", "exposure read out", "result done", "malformed", "ignored"]
     assert [one["kind"] for one in seen] == kinds
     assert "not JSON" in seen[1]["detail"]
     assert "state" in seen[5]["detail"]
-    table = rapid("bus", "tap", *how).stdout
+    table = tap(*how).stdout
     assert table.startswith("time ")
     assert OBS_IDS[0] in table
     assert "R00_S00: revision 2" in table
@@ -114,7 +123,7 @@ def test_the_tap_is_let_in_by_the_settings(secure_kafka: KafkaServer, tmp_path: 
         f'[kafka]\nservers = ["{secure_kafka.address}"]\ntopics = ["{topic}"]\nsecurity = "SASL_SSL"\n'
         f'username = "{USER}"\npassword_file = "{tmp_path}/password"\nca_file = "{secure_kafka.ca_file}"\n'
     )
-    (seen,) = lines(rapid("bus", "tap", "--config", config, "-b", "-n", "1", "--json"))
+    (seen,) = lines(tap("--config", config, "-b", "-n", "1", "--json"))
     assert (seen["topic"], seen["value_base64"]) == (topic, "ew==")
     (tmp_path / "password").write_text("wrong")
     refused = rapid("bus", "tap", "--config", config, "-b", "-n", "1", check=False)
