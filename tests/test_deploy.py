@@ -248,9 +248,7 @@ def test_what_the_example_says_is_the_default_is_the_default(tmp_path: Path) -> 
     text = (ROOT / "deploy/rapid.toml").read_text()
     of_kafka = "servers|topics|announced|registry|username|password|password_file|ca_file|certificate_file|key_file"
     of_mqtt = "server"
-    of_a_place = (
-        f"ledger|url|endpoint|region|count|json_lines|page|{of_kafka}|{of_mqtt}"  # these show a form; what they default to depends
-    )
+    of_a_place = f"ledger|url|endpoint|region|count|json_lines|page|{of_kafka}|{of_mqtt}"  # these show a form; what they default to depends
     shown = re.sub(rf"^# (?!(?:{of_a_place}) = )(?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
     assert text.count("\n#") - shown.count("\n#") >= 10
     place = tmp_path / "rapid.toml"
