@@ -28,7 +28,7 @@ _WINGS: Final = 0.1
 """Relative error of the light that a top hat misses: a profile fitted to the core knows the wings no better. On simulations
 of both cameras from 0.5 to 2.5 arcsec it is 0.02 to 0.1, and 0.2 in the worst case (crowded, 2.5 arcsec)."""
 
-_CROWDING: Final = 0.1
+_CROWDING: Final = 0.12
 """Relative error of all light for a sky that is uncertain by the noise of a pixel, as it is in a crowded field: neighbours
 that nobody tells from the sky are in the circles, and in the profile that says what these miss."""
 
