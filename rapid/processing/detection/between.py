@@ -36,6 +36,9 @@ _FEW_PAIRS: Final = 2_000
 """Pairs of squares that give the noise to 0.7 % in parts, and to 1.6 % in all; with fewer it is that of the squares
 themselves, in which the wings of stars show."""
 
+_WINGS: Final = 0.97
+"""Noise of few pairs over that of the squares below which wings are seen: chance makes it 2 % less."""
+
 _SAMPLE: Final = 300_000
 _MEDIAN_LOSS: Final = math.sqrt(math.pi / 2)
 
@@ -111,6 +114,8 @@ def _noise_of_neighbours(squares: Squares, taken: NDArray[np.bool_]) -> float:
     known = [part for part in free if part.size >= _ENOUGH]
     if sum(part.size for part in known) < _ENOUGH_PAIRS:
         together = np.concatenate(free)
-        return clipped(together).sigma / (math.sqrt(2) * squares.side) if together.size >= _FEW_PAIRS else 0.0
+        single, pairs = clipped(squares.light[~taken]).sigma, clipped(together).sigma / math.sqrt(2)
+        # few pairs say less than the squares themselves, unless wings of stars show in these
+        return pairs / squares.side if together.size >= _FEW_PAIRS and pairs < _WINGS * single else 0.0
     sigmas = [clipped(part).sigma for part in known]
     return float(trim_mean(sigmas, _TRIMMED)) / (math.sqrt(2) * squares.side)
