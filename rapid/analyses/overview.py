@@ -118,8 +118,9 @@ def _limits(small: NDArray[np.float32], dead: NDArray[np.bool_], *, sky: bool) -
     values = sample[np.isfinite(sample) & ~dead[::step, ::step]]
     if values.size == 0:
         return Limits(0.0, 1.0, "linear", 0.0)
+    values.sort()  # in vector registers: six percentiles of what is in order cost half of what they do of anything
     bottom, quarter, middle, three_quarters, top, highest = (
-        float(value) for value in np.percentile(values, (0.5, 25, 50, 75, 99.5, 99.9))
+        float(value) for value in np.percentile(values, (0.5, 25, 50, 75, 99.5, 99.9), overwrite_input=True)
     )
     noise = (three_quarters - quarter) / 1.349
     floor = max(noise or 0.5 * (highest - bottom) or 1.0, 1e-6 * abs(middle))
@@ -161,24 +162,45 @@ def _binned(
     ny, nx = image.shape
     rows, columns = (ny + factor - 1) // factor, (nx + factor - 1) // factor
     means = np.empty((rows, columns), dtype=np.float32)
-    sums = np.empty(nx, dtype=np.float32)
-    counts = np.empty(nx, dtype=np.float32)
+    sums = np.empty(columns * factor, dtype=np.float32)
+    counts = np.empty(columns * factor, dtype=np.float32)
     for row in range(rows):
         sums[:] = 0.0
         counts[:] = 0.0
         for y in range(row * factor, min((row + 1) * factor, ny)):
-            for x in range(nx):  # without a branch, so that the compiler makes vector instructions of it
-                value = image[y, x]
-                usable = (mask[y, x] & unusable == 0) & (value - value == 0.0)
-                sums[x] += value if usable else np.float32(0.0)
-                counts[x] += np.float32(1.0) if usable else np.float32(0.0)
-        for column in range(columns):
-            total, count = np.float32(0.0), np.float32(0.0)
-            for x in range(column * factor, min((column + 1) * factor, nx)):
-                total += sums[x]
-                count += counts[x]
-            means[row, column] = total / count if count > 0 else np.nan
+            _add_row(image[y], mask[y], unusable, sums, counts)
+        if factor == 4:  # what a detector of 4000 pixels has: a number the compiler knows needs no loop
+            _average(sums, counts, 4, means[row])
+        else:
+            _average(sums, counts, factor, means[row])
     return means
+
+
+@compiled
+def _add_row(
+    line: NDArray[np.float32],
+    bits: NDArray[np.uint16],
+    unusable: np.uint16,
+    sums: NDArray[np.float32],
+    counts: NDArray[np.float32],
+) -> None:
+    """Add the usable pixels of a row, without a branch, so that the compiler makes vector instructions of it."""
+    for x in range(line.size):
+        value = line[x]
+        usable = (bits[x] & unusable == 0) & (value - value == 0.0)
+        sums[x] += value if usable else np.float32(0.0)
+        counts[x] += np.float32(1.0) if usable else np.float32(0.0)
+
+
+@compiled
+def _average(sums: NDArray[np.float32], counts: NDArray[np.float32], factor: int, means: NDArray[np.float32]) -> None:
+    """Average over `factor` columns each; behind the last column of the image there are none to count."""
+    for column in range(means.size):
+        total, count = np.float32(0.0), np.float32(0.0)
+        for x in range(column * factor, (column + 1) * factor):
+            total += sums[x]
+            count += counts[x]
+        means[column] = total / count if count > 0 else np.nan
 
 
 @compiled

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined, new_tallies
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, new_tallies
 from rapid.processing.jit import compiled
 from rapid.processing.memory import AHEAD, prefetch_row
 
@@ -132,7 +132,7 @@ def _clip_once(
     low, width = median - REACH * sigma, 2.0 * REACH * sigma / BINS
     for first in range(0, values.size, _PIECE):
         add_line(values[first : first + _PIECE], low, width, places, counts)
-    return clip_counts(joined(counts), low, width)
+    return clip_counts(counts, low, width)
 
 
 @compiled

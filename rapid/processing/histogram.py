@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rapid.processing.jit import compiled
 
-__all__ = ["BINS", "CLIP", "REACH", "add_line", "clip_counts", "first_guess", "joined", "new_tallies"]
+__all__ = ["BINS", "CLIP", "REACH", "add_line", "clip_counts", "first_guess", "new_tallies"]
 
 CLIP: Final = 4.0
 """Pixels further from the median than this many standard deviations are left out: of ten thousand Gaussian pixels less
@@ -82,36 +82,28 @@ def _count(
 
 
 @compiled
-def joined(counts: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Add the tallies; what is outside the bins is left out."""
-    result = np.empty(BINS, np.int64)
-    for i in range(BINS):
-        result[i] = np.int64(counts[0, i + 1]) + counts[1, i + 1] + counts[2, i + 1] + counts[3, i + 1]
-    return result
+def clip_counts(counts: NDArray[np.int32], low: float, width: float) -> tuple[float, float, float, int]:
+    """Clip the histogram of some tallies until nothing changes; return mean, median, sigma and the number of values kept.
 
-
-@compiled
-def clip_counts(counts: NDArray[np.int64], low: float, width: float) -> tuple[float, float, float, int]:
-    """Clip a histogram until nothing changes; return mean, median, sigma and the number of values kept.
-
-    Values are taken to lie evenly within their bin; sigma is corrected for what the clipping takes from a Gaussian. Sums
-    over a range of bins are differences of sums from the first bin on, in whole numbers: they are exact.
+    What is outside the bins is left out. Values are taken to lie evenly within their bin; sigma is corrected for what the
+    clipping takes from a Gaussian. Sums over a range of bins are differences of sums from the first bin on, in whole
+    numbers: they are exact.
     """
     sums = _sums(counts)
-    first, last = 0, counts.size
+    first, last = 0, BINS
     mean, median, sigma, n = np.nan, np.nan, np.nan, 0
     for _ in range(_ITERATIONS):
         n = sums[0, last] - sums[0, first]
         if n == 0:
             return np.nan, np.nan, np.nan, 0
         centre = (sums[1, last] - sums[1, first]) / n
-        mean = centre + counts.size // 2 + 0.5
+        mean = centre + BINS // 2 + 0.5
         spread = max((sums[2, last] - sums[2, first]) / n - centre**2, 0.0)
         i = _middle(sums[0], first, last)
-        median = i + (0.5 * n - (sums[0, i] - sums[0, first])) / counts[i]
+        median = i + (0.5 * n - (sums[0, i] - sums[0, first])) / (sums[0, i + 1] - sums[0, i])
         sigma = math.sqrt(spread) / _KEPT
         new_first = max(0, int(median - CLIP * sigma))
-        new_last = min(counts.size, math.ceil(median + CLIP * sigma))
+        new_last = min(BINS, math.ceil(median + CLIP * sigma))
         if new_first <= first and new_last >= last:
             break
         first, last = max(first, new_first), min(last, new_last)
@@ -119,15 +111,18 @@ def clip_counts(counts: NDArray[np.int64], low: float, width: float) -> tuple[fl
 
 
 @compiled
-def _sums(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sum up the counts before each bin, these times the number of the bin from the middle, and times its square."""
-    sums = np.zeros((3, counts.size + 1), np.int64)
-    middle = counts.size // 2
-    for i in range(counts.size):
-        from_middle = i - middle
-        sums[0, i + 1] = sums[0, i] + counts[i]
-        sums[1, i + 1] = sums[1, i] + counts[i] * from_middle
-        sums[2, i + 1] = sums[2, i] + counts[i] * from_middle * from_middle
+def _sums(counts: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Sum up the counts of all tallies before each bin, these times the number of the bin from the middle, and times its square."""
+    sums = np.empty((3, BINS + 1), np.int64)
+    sums[:, 0] = 0
+    plain = first = second = np.int64(0)  # kept in registers: read again from memory, each would be waited for
+    for i in range(BINS):
+        n = np.int64(counts[0, i + 1]) + counts[1, i + 1] + counts[2, i + 1] + counts[3, i + 1]
+        from_middle = i - BINS // 2
+        plain += n
+        first += n * from_middle
+        second += n * from_middle * from_middle
+        sums[0, i + 1], sums[1, i + 1], sums[2, i + 1] = plain, first, second
     return sums
 
 

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from rapid.processing.geometry import Box
-from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, joined, new_tallies
+from rapid.processing.histogram import BINS, CLIP, REACH, add_line, clip_counts, first_guess, new_tallies
 from rapid.processing.jit import compiled
 from rapid.processing.memory import AHEAD, prefetch_line
 
@@ -74,6 +74,8 @@ def clipped(values: NDArray[np.generic]) -> Clipped:
         or values.strides[0] < values.itemsize * values.shape[1]
     ):
         values = np.ascontiguousarray(values).reshape(1, -1)
+    if values.flags.c_contiguous:
+        values = values.reshape(1, -1)  # one long row costs less than many short ones
     ny, nx = values.shape
     if ny * nx == 0:
         return Clipped(math.nan, math.nan, math.nan, 0)
@@ -113,7 +115,7 @@ def _clipped(flat: NDArray[np.generic], pitch: int, ny: int, nx: int) -> tuple[f
         prefetch_line(flat, (y + AHEAD) * pitch, (y + AHEAD) * pitch + min(nx, _PIECE))
         for x in range(0, nx, _PIECE):
             add_line(flat[y * pitch + x : y * pitch + min(x + _PIECE, nx)], low, width, places, counts)
-    return clip_counts(joined(counts), low, width)
+    return clip_counts(counts, low, width)
 
 
 @compiled

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid.processing.jit import compiled
+from rapid.processing.memory import AHEAD, prefetch_row
 
 __all__ = ["column_medians", "row_medians"]
 
@@ -19,6 +20,7 @@ _COLUMNS: Final = 64
 def row_medians(overscan: NDArray[np.int32], levels: NDArray[np.float64]) -> None:
     """Find the median of every row of counts [adu], as of grouped data."""
     for row in range(overscan.shape[0]):
+        prefetch_row(overscan, row + AHEAD, 0, overscan.shape[1])
         levels[row] = _grouped_median(overscan[row])
 
 
