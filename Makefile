@@ -25,7 +25,7 @@ setup: $(VENV)/.runtime  ## Install what the service needs into .venv, and compi
 setup-dev: $(VENV)/.dev  ## Install what a developer needs into .venv
 
 test: $(VENV)/.dev system-parts  ## Run the tests (ARGS="tests/test_log.py -k json" for some of them; JOBS=0 for one process)
-	@$(BIN)/pytest -m "not soak" --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -m "not soak" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev system-parts  ## Check format, style, types, the layers of the house and the deployment files
 	$(BIN)/ruff format --check .
