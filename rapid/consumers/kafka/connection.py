@@ -65,6 +65,10 @@ class Connection:
     certificate_file: Path | None = None
     key_file: Path | None = None
 
+    def __post_init__(self) -> None:
+        if bad := [server for server in self.servers if not _is_address(server)]:
+            raise ConfigError(f"Kafka: expected host:port of brokers, found {', '.join(map(repr, bad))}")
+
     def arguments(self) -> dict[str, Any]:
         """Return what every client of aiokafka takes.
 
@@ -103,6 +107,15 @@ class Connection:
             files = ", ".join(str(file) for file in (self.ca_file, self.certificate_file, self.key_file) if file)
             raise ConfigError(f"the certificates of Kafka cannot be read from {files}: {error}") from error
         return context
+
+
+def _is_address(server: str) -> bool:
+    """Tell whether this is the name or address of a host, and a port of it."""
+    host, _, port = server.rpartition(":")
+    try:
+        return bool(host.strip("[]").encode("idna")) and 1 <= int(port) <= 65_535
+    except ValueError:  # of idna too: an empty label, one that is too long
+        return False
 
 
 async def knock(connection: Connection) -> None:

@@ -11,6 +11,14 @@ from rapid.consumers.kafka import Connection, Subscription
 from rapid.errors import ConfigError
 
 
+@pytest.mark.parametrize(
+    "server", ["127.0.0.1:99999", "127.0.0.1:0", "a..b:9092", "x" * 64 + ":9092", "broker", ":9092", "broker:port"]
+)
+def test_what_is_no_address_of_a_broker_is_told(server: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"Kafka: expected host:port of brokers, found {server!r}")):
+        Connection(("broker:9092", server))
+
+
 def test_names_need_no_pattern() -> None:
     assert Subscription(("lsst.s3.raw.latiss",)).pattern is None
 
