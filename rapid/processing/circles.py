@@ -59,9 +59,9 @@ def _sum_all(  # noqa: PLR0917 - compiled functions take their arguments by posi
     sums: NDArray[np.float64],
 ) -> None:
     largest = radii[-1] if radii.size else 0.0
-    running = np.zeros(2 * math.ceil(largest) + 4)
-    light = np.empty(running.size)
-    arcs = np.empty((radii.size, running.size))
+    running = np.zeros((2, 2 * math.ceil(largest) + 4))
+    light = np.empty(running.shape[1])
+    arcs = np.empty((radii.size, light.size))
     edges = np.empty((radii.size, 3))
     for i in range(x.size):
         if i + 1 < x.size:
@@ -95,7 +95,8 @@ def _fill_row(  # noqa: PLR0917 - as above
 ) -> int:
     """Bring the light of one row within the largest circle together, and sum it up; return the column it begins at.
 
-    It is NaN where there is none.
+    It is NaN where there is none. Of such pixels `running` has the number, beside the sum of the others: a sum that one of
+    them was part of would have no light for any pixel to its right.
     """
     widest = _half_width(radius, max(abs(v) - 0.5, 0.0))
     first, stop = math.ceil(x - widest - 0.5), math.floor(x + widest + 0.5) + 1
@@ -110,7 +111,9 @@ def _fill_row(  # noqa: PLR0917 - as above
                 unusable = (mask[j, i] & _UNUSABLE != 0) & (mask[j, i] & _FILLED == 0)
                 light[i - first] = np.nan if unusable else light[i - first]
     for k in range(n):
-        running[k + 1] = running[k] + light[k]
+        seen = light[k] == light[k]
+        running[0, k + 1] = running[0, k] + (light[k] if seen else 0.0)
+        running[1, k + 1] = running[1, k] + (0.0 if seen else 1.0)
     return first
 
 
@@ -144,11 +147,17 @@ def _inside(  # noqa: PLR0917 - as above
     meets = _half_width(radius, v + 0.5)
     above = (v + 0.5, meets, _under_arc(meets, radius))
     lower = (below[0], below[1], below[2])
-    total = running[right - first + 1] - running[left - first] if right >= left else 0.0
+    total = _span(running, left - first, right - first + 1) if right >= left else 0.0
     total += _rim(begin, left, x, first, light, leftmost, arcs, lower, above)
     total += _rim(right + 1, end + 1, x, first, light, leftmost, arcs, lower, above)
     below[0], below[1], below[2] = above
     return total
+
+
+@compiled
+def _span(running: NDArray[np.float64], begin: int, stop: int) -> float:
+    """Sum the light of whole pixels; NaN when one of them has none."""
+    return running[0, stop] - running[0, begin] if running[1, stop] == running[1, begin] else np.nan
 
 
 _Edge = tuple[float, float, float]

@@ -46,6 +46,37 @@ def test_a_circle_that_cannot_be_seen_as_a_whole_has_no_sum() -> None:
     np.testing.assert_array_equal(np.isfinite(sums), [[0, 0], [1, 0], [0, 0], [1, 1], [0, 0]])
 
 
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(
+    ("x", "away", "summed"),
+    [(45.0, 10, [1, 1, 0]), (45.0, 4, [1, 0, 0]), (45.0, 0, [0, 0, 0]), (4.0, None, [1, 0, 0]), (8.0, None, [1, 1, 0])],
+)
+def test_what_is_outside_of_a_circle_does_not_spoil_it(
+    x: float, away: int | None, summed: list[int], flip: bool
+) -> None:
+    image = ONE.copy()
+    if away is not None:
+        image[40, int(x) + away] = np.nan
+    if flip:
+        image, x = np.ascontiguousarray(image[:, ::-1]), image.shape[1] - 1 - x
+    radii = np.array([3.0, 6.0, 12.0])
+    sums = circle_sums(image, None, np.array([x]), np.array([40.0]), radii, sky=np.zeros(1))
+    np.testing.assert_allclose(sums[0], np.where(summed, math.pi * radii**2, np.nan))
+
+
+def test_a_mirrored_image_has_the_same_sums() -> None:
+    chance = np.random.default_rng(5)
+    image = chance.normal(100, 10, (200, 220)).astype(np.float32)
+    mask = np.where(chance.random(image.shape) < 3e-3, np.uint16(Mask.BAD), np.uint16(0))
+    x, y = chance.uniform(0, 200, (2, 300))
+    radii, sky = np.array([1.0, 3.3, 7.7, 15.0]), np.full(300, 90.0)
+    sums = circle_sums(image, mask, x, y, radii, sky=sky)
+    image, mask = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
+    np.testing.assert_allclose(circle_sums(image, mask, 219 - x, y, radii, sky=sky), sums, rtol=1e-9, atol=1e-6)
+    seen = np.isfinite(sums).mean(axis=0)
+    assert np.all((seen > 0) & (seen < 1)), "of every radius some have a sum and some have none"
+
+
 @pytest.mark.parametrize(
     ("bits", "summed"),
     [
