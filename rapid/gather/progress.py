@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rapid.gather.expectation import Configured, detector_of, expected_detectors
 from rapid.ports import DetectorStanding, Standing, State
 
 __all__ = ["Deadlines", "Progress", "Step", "progress_of", "step"]
+
+_DAY = timedelta(days=1)
+"""No exposure takes longer, whatever was said of it."""
+
+_LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
+"""What was said to be later counts as this: the longest exposure and its deadline still fit behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +136,13 @@ def _files_due(standing: Standing, progress: Progress, deadlines: Deadlines) -> 
     if standing.read_out_at is not None:
         moments.append(standing.read_out_at)
     elif standing.started_at is not None:
-        moments.append(standing.started_at + timedelta(seconds=standing.exposure_time or 0.0))
-    return max(moments) + deadlines.files if moments and progress.missing else None
+        moments.append(min(standing.started_at, _LATEST) + _lasts(standing.exposure_time))
+    return min(max(moments), _LATEST) + deadlines.files if moments and progress.missing else None
+
+
+def _lasts(seconds: float | None) -> timedelta:
+    """Say how long an exposure takes; no ledger of another time makes that longer than a day, or less than nothing."""
+    return timedelta(seconds=min(max(seconds or 0.0, 0.0), _DAY.total_seconds()))
 
 
 def _results_due(standing: Standing, progress: Progress, deadlines: Deadlines) -> datetime | None:

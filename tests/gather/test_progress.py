@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,18 @@ class TestWhenItIsDue:
         assert look(heard, 29).until == at(30)
         assert look(heard, 30).due
         assert look(replace(heard, read_out_at=at(2)), 30).until == at(32)
+
+    @pytest.mark.parametrize("seconds", [1e12, 1e300, -1e300])
+    def test_an_impossible_exposure_time_is_a_day_or_nothing(self, seconds: float) -> None:
+        found = look(stands(started_at=NOON, exposure_time=seconds), 1)
+        assert found.until == at(30 + (86400 if seconds > 0 else 0))
+
+    @pytest.mark.parametrize("moment", ["started_at", "read_out_at"])
+    def test_a_moment_at_the_end_of_time_is_waited_for(self, moment: str) -> None:
+        end = datetime.max.replace(tzinfo=UTC)
+        found = look(stands(exposure_time=1e300, **{moment: end}), 1)
+        assert not found.due
+        assert found.until is not None
 
     def test_nobody_waits_for_what_nobody_announced_a_time_of(self) -> None:
         found = look(stands(sensors=(("R22_S00", "science"), ("R22_S01", "science")), origin="x"), 1e6)

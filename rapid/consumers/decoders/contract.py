@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from rapid.consumers.decoders.documents import Count, Document
+from rapid.consumers.decoders.documents import Count, Document, Seconds
 from rapid.consumers.decoders.times import IsoTime
 
 __all__ = [
@@ -48,7 +48,7 @@ class ExposureMessage(Document):
     group: _Short = Field("", description="What the exposures of a visit have in common.")
     reason: _Short = Field("", description="Why it is taken.")
     program: _Short = Field("", description="For whom it is taken.")
-    exposure_time: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(None, description="Seconds.")
+    exposure_time: Seconds | None = Field(None, description="Seconds.")
     sent_utc: IsoTime | None = Field(None, description="When this was sent, ISO 8601, UTC unless it says otherwise.")
 
 

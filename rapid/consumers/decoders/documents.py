@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from rapid.errors import BadMessage
 
-__all__ = ["Count", "Document", "Number", "SalDocument", "Text", "complaint", "read_object", "validated"]
+__all__ = ["Count", "Document", "Number", "SalDocument", "Seconds", "Text", "complaint", "read_object", "validated"]
 
 _DocumentT = TypeVar("_DocumentT", bound="Document")
 
@@ -23,6 +23,9 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A finite number."""
+
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+"""How long an exposure takes: no longer than a day."""
 
 
 class Document(BaseModel):

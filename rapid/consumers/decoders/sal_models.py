@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import from_json
 
-from rapid.consumers.decoders.documents import Count, Number, SalDocument, Text
+from rapid.consumers.decoders.documents import Count, Number, SalDocument, Seconds, Text
 from rapid.consumers.decoders.times import TaiStamp
 
 __all__ = [
@@ -60,30 +60,30 @@ class StartIntegration(Image):
     """The exposure begins."""
 
     timestamp_acquisition_start: TaiStamp = None
-    exposure_time: Number = 0.0
+    exposure_time: Seconds = 0.0
 
 
 class StartReadout(Image):
     """The readout begins."""
 
     timestamp_start_of_readout: TaiStamp = None
-    exposure_time: Number = 0.0
+    exposure_time: Seconds = 0.0
 
 
 class EndReadout(Image):
     """The readout has ended."""
 
     timestamp_end_of_readout: TaiStamp = None
-    requested_exposure_time: Number = 0.0
+    requested_exposure_time: Seconds = 0.0
 
 
 class EndOfImageTelemetry(Image):
     """The measured times of the exposure are known."""
 
-    exposure_time: Number = 0.0
+    exposure_time: Seconds = 0.0
     timestamp_date_obs: TaiStamp = None
     timestamp_date_end: TaiStamp = None
-    measured_shutter_open_time: Number = 0.0
+    measured_shutter_open_time: Seconds = 0.0
     dark_time: Number = 0.0
 
 

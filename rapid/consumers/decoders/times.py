@@ -88,8 +88,11 @@ TaiStamp = Annotated[datetime | None, BeforeValidator(_checked_stamp)]
 def _checked_text(text: object) -> datetime:
     if not isinstance(text, str):
         raise ValueError("expected an ISO time as text")  # noqa: TRY004 -- as above
-    return utc_of_iso(text)
+    when = utc_of_iso(text)
+    if not _FIRST <= when < _LAST:
+        raise ValueError(f"{text} is not a time between {_FIRST:%Y} and {_LAST:%Y}")
+    return when
 
 
 IsoTime = Annotated[datetime, BeforeValidator(_checked_text)]
-"""A field that holds an ISO time on the wire and UTC in the model."""
+"""A field that holds an ISO time between 1972 and 2200 on the wire and UTC in the model."""

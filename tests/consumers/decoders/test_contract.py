@@ -146,6 +146,8 @@ def test_a_file_that_is_no_raw_is_ignored() -> None:
         ({"detector": "../x"}, "detector: String should match pattern"),
         ({"etag": "a\nb"}, "etag: String should match pattern"),
         ({"sent_utc": 1768282355}, "sent_utc: Value error, expected an ISO time as text"),
+        ({"sent_utc": "9999-12-31"}, "sent_utc: Value error, 9999-12-31 is not a time between 1972 and 2200"),
+        ({"sent_utc": "1971-12-31T23:59:59"}, "is not a time between 1972 and 2200"),
         ({"sent_utc": "yesterday"}, "sent_utc: Value error, Invalid isoformat string"),
         ({"instrument": None}, "instrument: Input should be a valid string"),
     ],
@@ -182,6 +184,9 @@ def test_an_exposure_is_seen(fields: dict[str, Json], stage: Stage) -> None:
         ({"controller": "C"}, "controller contradicts the name of the exposure; expected O; found C"),
         ({"t_start_tai": 5.0}, "not a time; found 5.0 is not a time in TAI seconds"),
         ({"t_start_tai": -5.0}, "t_start_tai: Input should be greater than or equal to 0"),
+        ({"exposure_time": 1e12}, "exposure_time: Input should be less than or equal to 86400"),
+        ({"exposure_time": 1e300}, "exposure_time: Input should be less than or equal to 86400"),
+        ({"sent_utc": "9999-12-31"}, "sent_utc: Value error, 9999-12-31 is not a time between 1972 and 2200"),
         ({"exposure_time": -1.0}, "exposure_time: Input should be greater than or equal to 0"),
     ],
 )

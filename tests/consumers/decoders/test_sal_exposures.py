@@ -90,6 +90,7 @@ def test_keys_without_as_many_values_are_left_out_and_the_exposure_is_kept() -> 
         ({"additionalKeys": "a\x00b"}, "additionalKeys: String should match pattern"),
         ({"additionalKeys": "a" * 70_000}, "additionalKeys: String should have at most 65536 characters"),
         ({"requestedExposureTime": "long"}, "requestedExposureTime: Input should be a valid number"),
+        ({"requestedExposureTime": 1e12}, "requestedExposureTime: Input should be less than or equal to 86400"),
         ({"timestampEndOfReadout": "now"}, "timestampEndOfReadout: Value error, expected TAI seconds as a number"),
         ({"timestampEndOfReadout": True}, "timestampEndOfReadout: Value error, expected TAI seconds as a number"),
         ({"timestampEndOfReadout": -5.0}, "Value error, -5.0 is not a time in TAI seconds between 1972 and 2200"),
