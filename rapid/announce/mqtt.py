@@ -114,6 +114,8 @@ class _Publishing:
     ) -> None:
         self._client, self._root, self._connected, self._server = client, root, connected, server
         self._has_properties = protocol is aiomqtt.ProtocolVersion.V5
+        self._refused: ReasonCode | None = None
+        self._listen_whether_taken()
 
     async def publish(self, announcements: Sequence[Announcement]) -> None:
         if self._connected.done():
@@ -127,10 +129,30 @@ class _Publishing:
     async def _send(self, one: Announcement) -> None:
         properties = self._properties(one)
         topic = "/".join([self._root, *one.route])
-        await self._client.publish(topic, one.body, qos=1, properties=properties)
+        await self._publish(topic, one.body, retain=False, properties=properties)
         if one.latest:
             topic = "/".join([self._root, *one.latest])
-            await self._client.publish(topic, one.body, qos=1, retain=True, properties=properties)
+            await self._publish(topic, one.body, retain=True, properties=properties)
+
+    async def _publish(self, topic: str, body: bytes, *, retain: bool, properties: Properties | None) -> None:
+        self._refused = None
+        await self._client.publish(topic, body, qos=1, retain=retain, properties=properties)
+        if self._refused is not None:
+            raise AccessDenied(f"MQTT at {self._server} does not take what is published to {topic}: {self._refused}")
+
+    def _listen_whether_taken(self) -> None:
+        """Look over the shoulder of the library, for which a refusal is as good as an acknowledgement.
+
+        MQTT 3.1.1 has no word for it: there the broker acknowledges what it throws away.
+        """
+        library, paho = self._client._on_publish, self._client._client  # noqa: SLF001
+
+        def on_publish(client: Any, userdata: object, mid: int, reason: ReasonCode, properties: Properties) -> None:
+            if reason.is_failure:
+                self._refused = reason
+            library(client, userdata, mid, reason, properties)
+
+        paho.on_publish = on_publish
 
     def _properties(self, one: Announcement) -> Properties | None:
         if not self._has_properties:

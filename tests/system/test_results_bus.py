@@ -259,3 +259,16 @@ async def test_an_mqtt_broker_that_does_not_let_us_in_says_so(mosquitto_program:
         with pytest.raises(NotAvailable, match="is away"):
             async with mqtt_bus(server, "x").opened():
                 pass
+
+
+async def test_what_an_mqtt_broker_does_not_take_is_not_counted_as_published(mosquitto_program: Path) -> None:
+    with mosquitto_server(mosquitto_program) as server:
+        server.stop()
+        (server.place / "acl").write_text("topic readwrite summit/service/#\ntopic readwrite summit/LATISS/#\n")
+        with (server.place / "mosquitto.conf").open("a") as settings:
+            settings.write(f"acl_file {server.place}/acl\n")
+        server.start()
+        async with mqtt_bus(server, "summit", protocol=aiomqtt.ProtocolVersion.V5).opened() as publish:
+            await publish([Announcement("", "1", "k", ("LATISS",), b"{}")])
+            with pytest.raises(AccessDenied, match="does not take what is published to summit/LSSTCam: Not authorized"):
+                await publish([Announcement("", "2", "k", ("LSSTCam",), b"{}")])
