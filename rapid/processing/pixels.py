@@ -17,6 +17,7 @@ from typing import Final, overload
 import numpy as np
 from astropy.io import fits as astropy_fits
 from astropy.io.fits.hdu.compressed._compression import CfitsioException
+from astropy.io.fits.hdu.compressed._tiled_compression import _column_dtype
 from astropy.io.fits.verify import VerifyError
 from numpy.typing import NDArray
 
@@ -39,6 +40,9 @@ _MOST_COLUMNS: Final = 999
 """Most columns of a FITS table (FITS 4.0, section 7.3.1); astropy goes through as many as the header claims."""
 
 _LARGEST_SETTING: Final = 2**31 - 1
+
+_WIDEST: Final = 8
+"""Most bytes of a pixel in a gzip tile; astropy tells by the size of the tile how many there are."""
 
 _CODEC_ERRORS: Final = (
     CfitsioException,
@@ -288,6 +292,7 @@ def _read_with_astropy(content: bytes, hdu: Hdu, pixels: NDArray[np.int32], name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with astropy_fits.open(io.BytesIO(alone), memmap=False) as opened:
+                _check_gzip_tiles(opened[1], hdu, name)
                 data = np.asarray(opened[1].data)
     except _CODEC_ERRORS as error:
         raise BadFile(
@@ -307,6 +312,37 @@ def _read_with_astropy(content: bytes, hdu: Hdu, pixels: NDArray[np.int32], name
     if least < 0 or most > HIGHEST_COUNT:
         raise _no_counts(hdu, least, most, name)
     pixels[...] = data
+
+
+def _check_gzip_tiles(image: object, hdu: Hdu, name: str) -> None:
+    """Refuse gzip tiles that hold more than their pixels, before astropy unpacks them without a limit."""
+    if not isinstance(image, astropy_fits.CompImageHDU):
+        return
+    limit = _WIDEST * min(math.prod(image.tile_shape), math.prod(hdu.image_shape))
+    for tile in _gzip_tiles(image):
+        stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        unpacked = len(stream.decompress(tile, limit + 1))
+        if unpacked > limit or stream.unused_data.lstrip(b"\0"):
+            raise BadLayout(
+                f"a gzip tile of {hdu.extname} holds more than its pixels",
+                subject=name,
+                expected=f"one stream of up to {limit} bytes",
+                found="more",
+            )
+
+
+def _gzip_tiles(image: astropy_fits.CompImageHDU) -> Iterator[bytes]:
+    """Give the tiles that astropy will take for gzip, from where it will take them."""
+    table, rows = image._bintable, image.compressed_data  # noqa: SLF001
+    heap_start = table._data_offset + table._theap  # noqa: SLF001
+    heap = table._get_raw_data(table.header["PCOUNT"], np.uint8, heap_start)  # noqa: SLF001
+    columns = ["COMPRESSED_DATA"] if image.compression_type.startswith("GZIP") else []
+    columns += [column for column in rows.dtype.names if column == "GZIP_COMPRESSED_DATA"]
+    for column in columns:
+        width = _column_dtype(rows.columns, column).itemsize
+        for size, start in np.array(rows[column]):
+            if size:
+                yield heap[start : start + size * width].tobytes()
 
 
 def _primary_block() -> bytes:

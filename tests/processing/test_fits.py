@@ -321,6 +321,43 @@ def test_rice_data_that_go_by_another_name_are_refused(whole: bytes) -> None:
             read_raw(with_card(whole, 1, "ZCMPTYPE", f"= '{kind}'"), name=NAME)
 
 
+@pytest.mark.parametrize("compression", ["GZIP_1", "GZIP_2"])
+@pytest.mark.parametrize("streams", [1, 2])
+def test_gzip_tiles_that_hold_more_than_their_pixels_are_refused(compression: str, streams: int) -> None:
+    limit = 8 * 500 * SIZE[1]
+    tile = gzip.compress(bytes(50_000_000)) if streams == 1 else gzip.compress(bytes(limit)) * 2
+    words = "a gzip tile of Segment10 holds more than its pixels", f"up to {limit} bytes", "found more"
+    refused(with_gzip_tile(tile, "COMPRESSED_DATA", compression), BadLayout, *words)
+
+
+def test_gzip_tiles_beside_others_are_read_and_refused_alike() -> None:
+    honest = gzip.compress(np.full((500, SIZE[1]), 9, ">i4").tobytes())
+    content = with_gzip_tile(honest, "GZIP_COMPRESSED_DATA", "RICE_1")
+    assert read_raw(content, name=NAME).segments[0][[0, 499, 500], 0].tolist() == [9, 9, 7]
+    bomb = with_gzip_tile(gzip.compress(bytes(50_000_000)), "GZIP_COMPRESSED_DATA", "RICE_1")
+    refused(bomb, BadLayout, "a gzip tile of Segment10 holds more than its pixels")
+
+
+def with_gzip_tile(tile: bytes, column: str, compression: str) -> bytes:
+    """Write segments of 7 adu, the first tile of the first one put into this column instead."""
+    content = as_file([np.full(SIZE, 7, np.int32) for _ in range(16)], compression=compression)
+    with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
+        tiles = [np.array(row) for row in hdus[1].data["COMPRESSED_DATA"]]
+        nothing = np.empty(0, np.uint8)
+        given = {column: [nothing] * len(tiles), "COMPRESSED_DATA": [nothing, *tiles[1:]]}
+        given[column][0] = np.frombuffer(tile, np.uint8)
+        columns = [
+            fits.Column(name, "1PB()", array=np.array([*rows, None], object)[:-1]) for name, rows in given.items()
+        ]
+        header = hdus[1].header.copy()
+        for keyword in ("TTYPE1", "TFORM1", "TFIELDS", "PCOUNT", "NAXIS1", "THEAP"):
+            header.remove(keyword, ignore_missing=True)
+        hdus[1] = fits.BinTableHDU.from_columns(columns, header=header)
+        stream = io.BytesIO()
+        hdus.writeto(stream)
+    return stream.getvalue()
+
+
 def test_a_hundred_thousand_gzip_streams_do_not_hold_anybody_up(whole: bytes) -> None:
     begin = time.process_time()
     refused(gzip.compress(b"", 1) * 100_000, BadLayout, "too many gzip streams", "fewer than 4096")
