@@ -112,8 +112,9 @@ class ReconcileSource:
         try:
             yield handover
         finally:
-            listing.cancel()
-            await asyncio.wait({listing})
+            while not listing.done():  # one cancellation may be swallowed by a wait that ends at the same moment
+                listing.cancel()
+                await asyncio.wait({listing}, timeout=1)
 
     async def _run(self, handover: Handover) -> None:
         if self._every is None:

@@ -81,8 +81,9 @@ class MqttSource:
         try:
             yield reading.handover
         finally:
-            running.cancel()
-            await asyncio.wait({running})
+            while not running.done():  # one cancellation may be swallowed by a wait that ends at the same moment
+                running.cancel()
+                await asyncio.wait({running}, timeout=1)
 
 
 def _end(handover: Handover, running: asyncio.Task[None]) -> None:
