@@ -36,6 +36,12 @@ _SHARPER: Final = 4.0
 _FOLLOWED: Final = 2.5
 """Standard errors for the pixels next to one that was found; they need not prove their sharpness beyond the noise."""
 
+_MOST: Final = 0.01
+"""Share of the pixels that may be hit; more is something else, such as an amplifier that reads noise."""
+
+_ALWAYS: Final = 1000
+"""Pixels that may be hit in an image however small."""
+
 _EVERY: Final = 8
 """Rows of which one is taken to measure sky and noise."""
 
@@ -45,7 +51,7 @@ class CosmicRays:
     """Pixels that a cosmic ray hit.
 
     ``hit`` has the shape (ny, nx) of the image; ``n_pixels`` of it are True, in ``n_events`` connected groups. When nothing
-    could be looked for, ``reason`` says why and no pixel is True.
+    could be looked for, or too much was found, ``reason`` says why and no pixel is True.
     """
 
     hit: NDArray[np.bool_]
@@ -97,8 +103,11 @@ def find_cosmic_rays(
     share = pair_share(fwhm)
     sky = (level, noise, share, share**2)
     places = _candidates(image, _STANDS_OUT * math.sqrt(1.5) * noise)
-    seeds = _sharp(image, bad, hit, places, sky)
-    pixels = _follow(image, bad, hit, seeds, sky)
+    most = max(int(_MOST * image.size), _ALWAYS)
+    seeds = _sharp(image, bad, hit, places, sky, most)
+    pixels = _follow(image, bad, hit, seeds, sky, most)
+    if pixels.size > most:
+        return CosmicRays(np.zeros_like(hit), 0, 0, f"too many to be cosmic rays: more than {most} pixels, none masked")
     n_events = _count_groups(hit.view(np.uint8), pixels)
     hit.flags.writeable = False
     return CosmicRays(hit, pixels.size, int(n_events))
@@ -155,10 +164,15 @@ def _stands_out(
 
 
 @compiled
-def _sharp(
-    image: NDArray[np.float32], bad: NDArray[np.bool_], hit: NDArray[np.bool_], places: NDArray[np.int64], sky: Sky
+def _sharp(  # noqa: PLR0917 - compiled functions take their arguments by position
+    image: NDArray[np.float32],
+    bad: NDArray[np.bool_],
+    hit: NDArray[np.bool_],
+    places: NDArray[np.int64],
+    sky: Sky,
+    most: int,
 ) -> NDArray[np.int64]:
-    """Return those of the places where the light is too sharp for a star.
+    """Return those of the places where the light is too sharp for a star, at the most one more than `most`.
 
     None is beside a bad pixel: the last pixel of a bleed trail is as sharp, and a track has other pixels to be found by.
     """
@@ -171,24 +185,27 @@ def _sharp(
         if not beside and is_hit(image, bad, hit, y, x, sky, _STANDS_OUT, _SHARPER, ring):
             seeds[n] = place
             n += 1
+            if n > most:
+                break
     return seeds[:n]
 
 
 @compiled
-def _follow(
+def _follow(  # noqa: PLR0917 - as above
     image: NDArray[np.float32],
     bad: NDArray[np.bool_],
     hit: NDArray[np.bool_],
     seeds: NDArray[np.int64],
     sky: Sky,
+    most: int,
 ) -> NDArray[np.int64]:
-    """Mark the seeds and, round by round, what hangs on to them; return the places of all."""
+    """Mark the seeds and, round by round, what hangs on to them; return the places of all. It ends beyond `most`."""
     nx = image.shape[1]
     pixels, n = seeds.copy(), seeds.size
     new, n_new = seeds.copy(), seeds.size
     ring = np.empty(16, np.float64)
     first = 0
-    while n_new:
+    while n_new and n <= most:
         for place in new[:n_new]:
             hit[place // nx, place % nx] = True
         n_new = 0

@@ -157,6 +157,22 @@ def test_where_there_is_no_noise_it_says_why(value: float) -> None:
     assert "cannot be measured" in found.reason
 
 
+def test_of_too_many_none_is_marked_and_it_says_why() -> None:
+    image = np.random.default_rng(9).normal(800, 10, (600, 600)).astype(np.float32)
+    scattered, comb, bad = image.copy(), image.copy(), none(image)
+    scattered[::8, ::8] += 1000
+    comb[100, 200:400] += 1000
+    comb[101:500, 200:400:14] += 1000
+    bad[102:500:2, 199:399:14] = True  # half of the teeth can only be followed
+    for hidden in (scattered, comb):
+        found = find_cosmic_rays(hidden, bad, level=800.0, noise=10.0)
+        assert found.reason.startswith("too many")
+        assert (found.n_pixels, found.n_events, found.hit.sum()) == (0, 0, 0)
+    image[4::12, 4::12] += 1000
+    found = find_cosmic_rays(image, none(image), level=800.0, noise=10.0)
+    assert (found.reason, found.n_events) == ("", 2500)
+
+
 def test_a_track_ends_at_the_rim_of_the_image() -> None:
     image = np.random.default_rng(7).normal(100, 10, (50, 60)).astype(np.float32)
     image[40:, 30] += 1000
