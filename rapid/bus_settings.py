@@ -34,7 +34,10 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 def parse_duration(value: object) -> object:
     """Read ``30s``, ``5m``, ``1.5h``, ``2d`` or a bare number of seconds; leave anything else to pydantic."""
     if isinstance(value, str) and (match := _DURATION.match(value)):
-        return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
+        try:
+            return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
+        except OverflowError as error:
+            raise ValueError(f"expected a duration of less than {timedelta.max.days} days, found {value}") from error
     return value
 
 

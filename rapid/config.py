@@ -113,16 +113,19 @@ class PipelineSettings(Section):
 Detector = Annotated[str, Field(pattern=r"^R\d\d_S[\dGW]\d$")]
 
 
+_Wait = Annotated[Duration, Field(le=timedelta(days=1))]
+
+
 class GatherSettings(Section):
     """Exposures of several detectors."""
 
-    files: Duration = Field(
+    files: _Wait = Field(
         timedelta(seconds=30), description="How long files are waited for after the readout, or the last of them."
     )
-    processing: Duration = Field(
+    processing: _Wait = Field(
         timedelta(seconds=120), description="How long results are waited for after the first detector was begun."
     )
-    pause: Duration = Field(timedelta(seconds=5), description="Between two revisions of an exposure in parts.")
+    pause: _Wait = Field(timedelta(seconds=5), description="Between two revisions of an exposure in parts.")
     expected: dict[str, Annotated[tuple[Detector, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
         description="Instrument to detectors, where the camera does not say; all it has unless given.",

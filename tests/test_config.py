@@ -57,6 +57,11 @@ def test_durations_are_written_as_people_do(tmp_path: Path, text: str, seconds: 
         ("[wep]\nport = 1\n", r"wep: Extra inputs are not permitted"),
         ("[web]\nport = 99999\n", r"web\.port: Input should be less than or equal to 65535"),
         ('[pipeline]\ndeadline = "soon"\n', r"pipeline\.deadline"),
+        (
+            '[pipeline]\ndeadline = "99999999999d"\n',
+            r"pipeline\.deadline: .*less than 999999999 days, found 99999999999d",
+        ),
+        ('[gather]\nfiles = "2d"\n', r"gather\.files: Input should be less than or equal to .*days=1"),
         ("[pipeline]\ndeadline = 0\n", r"pipeline\.deadline: Input should be greater than"),
         ("[pipeline]\nattempts = 0\n", r"pipeline\.attempts"),
         ("[web\n", "is not TOML"),
