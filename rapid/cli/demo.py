@@ -6,28 +6,32 @@ import asyncio
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from rapid.cli.demo_bus import demo_bus
+from rapid.cli.demo_bus import DemoBus, demo_bus
 from rapid.cli.options import Host, Port, WorkerCount, prepare, settings_from
 from rapid.cli.service import until_stopped
 from rapid.errors import ConfigError, RapidError
+
+if TYPE_CHECKING:
+    from rapid.config import Settings
 
 __all__ = ["add_to"]
 
 _console = Console()
 
 HEAD_START = timedelta(seconds=4)
-"""What the simulated camera takes to come up: it begins to expose then, so that what it writes is not late."""
+"""From the page to the first exposure: the stars of the fields are listed meanwhile, which depend on when the night begins."""
 
 MARK = ".rapid-demo"
 """Tells a directory that a demo made, and may be emptied, from one that somebody cares for."""
@@ -73,33 +77,57 @@ def demo(
     prepare(settings, level="warning")
     if line is not None:
         asyncio.run(line.prepare())  # a broker that is away is told at once
-    from rapid import app
     from rapid.study import warm
 
-    with _console.status("compiling the numeric core (only the first time takes a while)"):
+    with _telling("compiling the numeric core (only the first time takes a while)"):
         warm()
     _list_stars(stars, night, datetime.now(UTC))  # so that there is a catalogue to start with
+    until_stopped(_Night(settings, raw, stars, night, seed, line).show)
 
-    async def show(stop: asyncio.Event) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What is shown, once all is prepared."""
+
+    settings: Settings
+    raw: Path
+    stars: Path
+    plan: str
+    seed: int
+    line: DemoBus | None
+
+    async def show(self, stop: asyncio.Event) -> None:
+        """Run the service and the camera, and say where the page is."""
+        from rapid import app
+
         up = asyncio.Event()
 
         def announce(url: str) -> None:
             _console.print(f"\nOpen [bold]{url}[/bold] in a browser and watch the night arrive. Ctrl-C ends it.\n")
             up.set()
 
-        async with asyncio.TaskGroup() as group:
-            service = group.create_task(app.run_daemon(settings, stop=stop, announce=announce))
+        async with asyncio.TaskGroup() as group, _camera(self.raw, night=self.plan, seed=self.seed) as camera:
+            service = group.create_task(app.run_daemon(self.settings, stop=stop, announce=announce))
             await _either(up, service)
             begins = datetime.now(UTC).replace(microsecond=0) + HEAD_START
-            await asyncio.to_thread(_list_stars, stars, night, begins)
-            announcing = [] if line is None else [group.create_task(line.announce(raw, stop))]
-            async with _camera(raw, night=night, seed=seed, begins=begins) as camera:
-                watching = group.create_task(_watch(settings.ledger_url, camera))
-                await stop.wait()
-                watching.cancel()
+            await asyncio.to_thread(_list_stars, self.stars, self.plan, begins)
+            announcing = [] if self.line is None else [group.create_task(self.line.announce(self.raw, stop))]
+            _begin(camera, begins)
+            watching = group.create_task(_watch(self.settings.ledger_url, camera))
+            await stop.wait()
+            watching.cancel()
             await asyncio.gather(*announcing)
 
-    until_stopped(show)
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Say what is waited for: with a sign of life on a terminal, with a line elsewhere."""
+    if not _console.is_terminal:
+        _console.print(what)
+        yield
+        return
+    with _console.status(what):
+        yield
 
 
 def _fresh(place: Path) -> tuple[Path, Path, Path]:
@@ -140,11 +168,9 @@ async def _either(up: asyncio.Event, service: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def _camera(raw: Path, *, night: str, seed: int, begins: datetime) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the simulated camera in a process of its own, in real time; it ends when this process does, however it ends."""
-    start = begins.strftime("%Y-%m-%dT%H:%M:%S")
-    words = ["-m", "rapid", "simulate", str(raw), "--night", night, "--seed", str(seed), "--pace", "real"]
-    words += ["--start", start, "--attended"]
+async def _camera(raw: Path, *, night: str, seed: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the simulated camera in a process of its own; it makes ready, and ends when this process does, however it ends."""
+    words = ["-m", "rapid", "simulate", str(raw), "--night", night, "--seed", str(seed), "--pace", "real", "--attended"]
     camera = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL)
     try:
         yield camera
@@ -152,6 +178,12 @@ async def _camera(raw: Path, *, night: str, seed: int, begins: datetime) -> Asyn
         with suppress(ProcessLookupError):
             camera.terminate()
         await camera.wait()
+
+
+def _begin(camera: asyncio.subprocess.Process, begins: datetime) -> None:
+    """Tell the camera when its night begins."""
+    if camera.stdin is not None:  # it was started with a pipe
+        camera.stdin.write(f"{begins.isoformat()}\n".encode())
 
 
 async def _watch(ledger_url: str, camera: asyncio.subprocess.Process) -> None:

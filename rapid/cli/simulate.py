@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -79,7 +80,13 @@ def simulate_night(
         Path | None, typer.Option(help="FITS table to write the stars of the fields to, for `rapid refcat ingest`.")
     ] = None,
     processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Detectors made at once.")] = 1,
-    attended: Annotated[bool, typer.Option(help="End when standard input does: with whoever started this.")] = False,
+    attended: Annotated[
+        bool,
+        typer.Option(
+            help="Begin at the time that comes over standard input, as --start would, and no sooner; "
+            "end when standard input does: with whoever started this."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a night: biases, darks, flats, stars, spectra, a focus sweep, and what goes wrong.
@@ -91,12 +98,15 @@ def simulate_night(
     Examples: `rapid simulate OUT`, `rapid simulate --night plan.yaml --pace real OUT`,
     `rapid simulate --instrument LSSTCam --detectors R22_S11,R22_S12 -j 2 OUT`
     """
-    from rapid.simulation.night import simulate
+    from rapid.simulation.night import get_ready, simulate
 
-    if attended:
-        _end_with_input()
     plan = plan_of(night, instrument)
     chosen = _chosen(plan, detectors)
+    if attended:
+        get_ready(plan, chosen)
+        start = _told_begin()
+        _end_with_input()
+        _wait_until(start)
     with _Bar(plan, chosen, as_json=as_json) as bar:
         made = simulate(
             plan,
@@ -157,6 +167,21 @@ def _chosen(plan: NightPlan, text: str) -> tuple[str, ...]:
             raise typer.BadParameter(msg, param_hint="--detectors")
         named += matching
     return tuple(named)
+
+
+def _told_begin() -> datetime:
+    """Read when the night begins, UTC, from a line of standard input."""
+    line = sys.stdin.readline().strip()
+    try:
+        told = datetime.fromisoformat(line)
+    except ValueError:
+        msg = f"expected a time on standard input, as 2026-03-15T23:10:00, found {line!r}"
+        raise ConfigError(msg) from None
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+
+
+def _wait_until(moment: datetime) -> None:
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
 
 def _end_with_input() -> None:

@@ -118,7 +118,7 @@ def simulate(
     chosen = instrument(plan.instrument).chosen(tuple(detectors) or plan.detectors)
     studio = Studio(out, seed, _sky(plan, catalogue), plan.effects)
     if pace is not None:
-        warm_up(camera_of(plan.instrument, chosen[0]))
+        get_ready(plan, detectors)
     now = clock.now()
     begin = start or (plan.begins if pace is None else now)
     begin = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
@@ -133,6 +133,12 @@ def simulate(
     if processes == 1:
         return _in_this_process(studio, tasks, release)
     return _in_a_pool(studio, tasks, release, processes)
+
+
+def get_ready(plan: NightPlan, detectors: Sequence[str] = ()) -> None:
+    """Compile, or load, what `simulate` needs to keep pace; it does so itself, which takes seconds of the night."""
+    chosen = instrument(plan.instrument).chosen(tuple(detectors) or plan.detectors)
+    warm_up(camera_of(plan.instrument, chosen[0]))
 
 
 def raw_files(plan: NightPlan, detectors: Sequence[str] = ()) -> int:

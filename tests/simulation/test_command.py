@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from rapid.cli import app
+from rapid.cli.simulate import _told_begin
 from rapid.errors import ConfigError
 
 BIAS = """
@@ -19,8 +21,9 @@ sequences: [{{kind: bias, count: 2}}]
 """
 
 
-def typed(*arguments: str | Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["simulate", *map(str, arguments)], env={"COLUMNS": "200", "TERM": "dumb"})
+def typed(*arguments: str | Path, told: str | None = None) -> tuple[int, str, str]:
+    words = ["simulate", *map(str, arguments)]
+    done = CliRunner().invoke(app, words, input=told, env={"COLUMNS": "200", "TERM": "dumb"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.output
@@ -82,3 +85,28 @@ def test_every_camera_has_a_night(camera: str | None, name: str) -> None:
     from rapid.cli.simulate import plan_of
 
     assert plan_of(None, camera).name == name
+
+
+def test_an_attended_night_begins_when_it_is_told_and_is_ready_by_then(
+    tmp_path: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = datetime.now(UTC) + timedelta(seconds=0.5)
+    order: list[str] = []
+
+    def simulate(*_: object, start: datetime, **__: object) -> list[object]:
+        assert start == begin <= datetime.now(UTC)
+        order.append("night")
+        return []
+
+    monkeypatch.setattr("rapid.simulation.night.get_ready", lambda *_: order.append("ready"))
+    monkeypatch.setattr("rapid.cli.simulate._told_begin", lambda told=_told_begin: order.append("told") or told())
+    monkeypatch.setattr("rapid.cli.simulate._end_with_input", lambda: None)  # it would end this process
+    monkeypatch.setattr("rapid.simulation.night.simulate", simulate)
+    assert typed("--night", plan, "--attended", tmp_path / "out", told=f"{begin.isoformat()}\n")[0] == 0
+    assert order == ["ready", "told", "night"]
+
+
+@pytest.mark.parametrize("told", ["", "now\n"])
+def test_what_is_no_begin_is_refused(tmp_path: Path, plan: Path, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"expected a time on standard input, .* found '{told.strip()}'"):
+        typed("--night", plan, "--attended", tmp_path / "out", told=told)
