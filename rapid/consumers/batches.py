@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rapid.events import FileArrived, Rejected
 from rapid.ports import Batch
 
 __all__ = ["Handover", "PlainBatch"]
+
+PATIENCE = 10.0
+"""How long a task may take to clean up after it was cancelled [s], before it is cancelled again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,18 @@ class Handover:
         self._taken.clear()
         self._batch = batch
         self._given.set()
+
+    @asynccontextmanager
+    async def filled_by(self, work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+        """Run the task that gives the batches: they end, or fail, with it, and it has ended when the context is left."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(lambda done: self.end(None if done.cancelled() else done.exception()))
+        try:
+            yield
+        finally:
+            while not task.done():  # one cancellation may be swallowed by a wait that ends at the same moment
+                task.cancel()
+                await asyncio.wait({task}, timeout=PATIENCE)
 
     def end(self, failure: BaseException | None = None) -> None:
         """Give no more: whoever iterates, now or later, comes to the end, or meets the failure."""

@@ -106,13 +106,10 @@ class DirectorySource:
         loop = asyncio.get_running_loop()
         ear = Ear(self.root, lambda paths: loop.call_soon_threadsafe(life.hear, paths), polling=self.force_polling)
         ear.start()
-        watching = asyncio.create_task(life.run(), name=f"watch {self.root}")
-        watching.add_done_callback(lambda task: life.handover.end(None if task.cancelled() else task.exception()))
         try:
-            yield life.handover
+            async with life.handover.filled_by(life.run(), f"watch {self.root}"):
+                yield life.handover
         finally:
-            watching.cancel()
-            await asyncio.wait({watching})
             if not await asyncio.to_thread(ear.stop, STOP_TIMEOUT):
                 _log.warning("the directory does not let go", root=str(self.root))
 

@@ -71,3 +71,35 @@ async def test_settling_is_harmless() -> None:
     await taken.settle()
     await taken.settle()
     assert taken == batch(1).__class__(taken.items)
+
+
+async def test_the_end_of_the_task_is_that_of_the_batches() -> None:
+    async def give() -> None:
+        await handover.give(batch(3))
+        raise LookupError("gone")
+
+    handover = Handover()
+    async with asyncio.timeout(SOON), handover.filled_by(give(), "give"):
+        assert (await anext(handover)).items[0].subject == "3"
+        with pytest.raises(LookupError, match="gone"):
+            await anext(handover)
+
+
+async def test_a_task_is_cancelled_until_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancellations = 0
+
+    async def deaf() -> None:
+        nonlocal cancellations
+        while cancellations < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancellations += 1
+
+    monkeypatch.setattr("rapid.consumers.batches.PATIENCE", 0.01)
+    handover = Handover()
+    async with asyncio.timeout(SOON):
+        async with handover.filled_by(deaf(), "deaf"):
+            await asyncio.sleep(0)
+        assert [taken async for taken in handover] == []
+    assert cancellations == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -135,10 +134,5 @@ class KafkaSource:
             If a certificate cannot be read.
         """
         reading = Reading(self, self.connection.arguments())
-        running = asyncio.create_task(reading.run(), name="read Kafka")
-        running.add_done_callback(lambda task: reading.handover.end(None if task.cancelled() else task.exception()))
-        try:
+        async with reading.handover.filled_by(reading.run(), "read Kafka"):
             yield reading.handover
-        finally:
-            running.cancel()
-            await asyncio.wait({running})

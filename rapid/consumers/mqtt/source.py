@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from rapid.consumers.batches import Handover
 from rapid.consumers.decoders import Decoded, Message
 from rapid.consumers.mqtt.client import NAME
 from rapid.consumers.mqtt.connection import Connection
@@ -76,15 +74,5 @@ class MqttSource:
         """
         self.connection.tls_context()  # what cannot be read is found out before anything starts
         reading = Reading(self)
-        running = asyncio.create_task(reading.run(), name="read MQTT")
-        running.add_done_callback(lambda task: _end(reading.handover, task))
-        try:
+        async with reading.handover.filled_by(reading.run(), "read MQTT"):
             yield reading.handover
-        finally:
-            while not running.done():  # one cancellation may be swallowed by a wait that ends at the same moment
-                running.cancel()
-                await asyncio.wait({running}, timeout=1)
-
-
-def _end(handover: Handover, running: asyncio.Task[None]) -> None:
-    handover.end(None if running.cancelled() else running.exception())
