@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from rapid.consumers.batches import Handover, PlainBatch
-from rapid.consumers.scan import passed_over
-from rapid.errors import BadName, LedgerError, NotAvailable
-from rapid.events import FileArrived, Rejected, check_key, is_raw_name, name_facts
+from rapid.consumers.listing import announced
+from rapid.consumers.scan import is_announced
+from rapid.errors import LedgerError, NotAvailable
+from rapid.events import FileArrived, Rejected, name_facts
 from rapid.ports import Batch, Store, StoredObject
 
 __all__ = ["Known", "ReconcileSource", "current_nights"]
@@ -107,14 +108,8 @@ class ReconcileSource:
             Where it is listed once only: if the archive cannot be reached.
         """
         handover = Handover()
-        listing = asyncio.create_task(self._run(handover), name="reconcile")
-        listing.add_done_callback(lambda task: handover.end(None if task.cancelled() else task.exception()))
-        try:
+        async with handover.filled_by(self._run(handover), "reconcile"):
             yield handover
-        finally:
-            while not listing.done():  # one cancellation may be swallowed by a wait that ends at the same moment
-                listing.cancel()
-                await asyncio.wait({listing}, timeout=1)
 
     async def _run(self, handover: Handover) -> None:
         if self._every is None:
@@ -151,7 +146,7 @@ class ReconcileSource:
             item
             for instrument in self._instruments
             async for item in self._store.list(f"{instrument}/{day_obs}")
-            if is_raw_name(item.key) and not any(map(passed_over, item.key.split("/")))
+            if is_announced(item.key)
         ]
         return await asyncio.to_thread(sorted, found, key=_newest_first)  # 200 000 names take a second
 
@@ -161,23 +156,10 @@ class ReconcileSource:
         known = await self._known([(found.key, found.etag) for found in old])
         fresh = [found for found, is_known in zip(old, known, strict=True) if not is_known]
         ready = [found for found in fresh if now - found.modified >= BROKEN or await self._is_whole(found.key)]
-        return [self._announced(found, now) for found in ready]
-
-    def _announced(self, found: StoredObject, at: datetime) -> FileArrived | Rejected:
-        try:
-            check_key(found.key)
-        except BadName as error:
-            return Rejected(self.name, repr(found.key)[1:-1], str(error), at, found.key.encode())
-        return FileArrived(
-            key=found.key,
-            content=found.etag,
-            size=found.size,
-            written_at=found.modified,
-            seen_at=at,
-            source=self.name,
-            live=at - found.modified <= self._live_window,
-            facts=name_facts(found.key),
-        )
+        return [
+            announced(found, source=self.name, at=now, live=now - found.modified <= self._live_window)
+            for found in ready
+        ]
 
 
 def _newest_first(found: StoredObject) -> tuple[int, str]:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from rapid.consumers.batches import PlainBatch
-from rapid.consumers.scan import passed_over
-from rapid.errors import BadName, NotAvailable
-from rapid.events import FileArrived, NameFacts, Rejected, check_key, is_raw_name, name_facts
+from rapid.consumers.listing import announced
+from rapid.consumers.scan import is_announced
+from rapid.errors import NotAvailable
+from rapid.events import NameFacts, is_raw_name, name_facts
 from rapid.ports import Batch, Store, StoredObject
 
 __all__ = ["ReplaySource"]
@@ -98,7 +99,7 @@ class ReplaySource:
 
     def announce(self, group: _Group) -> Batch:
         """Turn files into announcements."""
-        return PlainBatch(tuple(_announced(found, self._clock()) for found in group))
+        return PlainBatch(tuple(announced(found, source=self.name, at=self._clock(), live=False) for found in group))
 
     def _groups(self, listing: _Group) -> list[_Group]:
         """Divide the files into batches: by exposure when paced, by number when not."""
@@ -119,7 +120,7 @@ class ReplaySource:
         return [found async for found in self._store.list(self._place)]
 
     def _wanted(self, key: str) -> bool:
-        if not is_raw_name(key) or any(map(passed_over, key.split("/"))):
+        if not is_announced(key):
             return False
         facts = name_facts(key)
         return not self._by_name or (facts is not None and facts.day_obs == self._day_obs)
@@ -153,23 +154,6 @@ class _Life:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await self._closed.wait()
-
-
-def _announced(found: StoredObject, at: datetime) -> FileArrived | Rejected:
-    try:
-        check_key(found.key)
-    except BadName as error:
-        return Rejected(ReplaySource.name, repr(found.key)[1:-1], str(error), at, found.key.encode())
-    return FileArrived(
-        key=found.key,
-        content=found.etag,
-        size=found.size,
-        written_at=found.modified,
-        seen_at=at,
-        source=ReplaySource.name,
-        live=False,
-        facts=name_facts(found.key),
-    )
 
 
 def _order(found: StoredObject) -> tuple[bool, int, int, str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rapid.errors import BadName, NotAvailable
 from rapid.events import check_key, is_raw_name
 
-__all__ = ["Look", "Seen", "look_again", "look_at", "look_everywhere", "passed_over"]
+__all__ = ["Look", "Seen", "is_announced", "look_again", "look_at", "look_everywhere", "passed_over"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_NS = 253_402_300_799 * 10**9
@@ -103,6 +103,11 @@ def look_again(root: Path, key: str) -> Seen | None:
     return look.files.get(key)
 
 
+def is_announced(key: str) -> bool:
+    """Tell whether a key is that of a raw file, in no place that is passed over."""
+    return is_raw_name(key) and not any(map(passed_over, key.split("/")))
+
+
 def passed_over(name: str) -> bool:
     """Tell whether a file or directory is not looked at: hidden, or by its name not finished."""
     return (name.startswith(".") and name != ".") or name.endswith((".tmp", ".part"))
@@ -179,7 +184,7 @@ def _inside(root: Path, path: Path) -> Path | None:
 
 def _is_looked_at(name: Path) -> bool:
     """Tell whether this is a raw that is found under its own name: none that is hidden, or kept under a hash."""
-    return is_raw_name(name.name) and not any(map(passed_over, name.parts))
+    return is_announced(name.as_posix())
 
 
 def _shown(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -174,16 +173,3 @@ async def test_a_night_that_is_not_there_is_empty(tmp_path: Any) -> None:
 )
 def test_a_night_rolls_over_at_noon_utc(now: datetime, nights: tuple[int, ...]) -> None:
     assert current_nights(now) == nights
-
-
-async def test_a_cancellation_that_is_swallowed_is_repeated() -> None:
-    class Deaf(Archive):
-        async def list(self, prefix: str = "") -> Any:
-            with suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-            await asyncio.Event().wait()
-            yield prefix
-
-    async with asyncio.timeout(10):
-        async with source(Deaf()).batches():
-            await asyncio.sleep(0)

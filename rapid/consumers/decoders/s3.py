@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from rapid.consumers.decoders.documents import Count, complaint, read_object
 from rapid.consumers.decoders.message import Decoded, Receipt
 from rapid.consumers.decoders.times import utc_of_iso
-from rapid.consumers.scan import passed_over
+from rapid.consumers.scan import is_announced
 from rapid.errors import BadMessage, BadName
 from rapid.events import (
     ExpectedSensorsWritten,
@@ -132,7 +132,7 @@ def arrival_of(
     otherwise
         What tells one content from another where there is no etag.
     """
-    if not is_raw_name(key) or any(map(passed_over, key.split("/"))):
+    if not is_announced(key):
         return receipt.ignore(Why.OBJECT, key)
     tag = (etag or "").strip('"')
     return FileArrived(
