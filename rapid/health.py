@@ -120,6 +120,17 @@ class Health:
         """
         self._report(name, Standing.FAILING, why)
 
+    def reporter(self, name: str) -> Callable[[str], None]:
+        """Return what a component calls: with an empty word when it works, with the reason when it cannot."""
+
+        def report(why: str) -> None:
+            if why:
+                self.fail(name, why)
+            else:
+                self.beat(name)
+
+        return report
+
     def forget(self, name: str) -> None:
         """Stop expecting a component, one that came to its end; one that is unknown is no error."""
         self._components.pop(name, None)

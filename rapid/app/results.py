@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from rapid.announce import Announcer, Bus, Composer
-from rapid.app.sources import kafka_connection
+from rapid.app.reach import kafka_connection, mqtt_arguments
 from rapid.bus_settings import KafkaReach, MqttReach, ResultsSettings
 from rapid.config import Settings
-from rapid.errors import ConfigError
 from rapid.health import Health, Standing
 from rapid.ports import Ledger
 from rapid.stores import canonical_url
 
-__all__ = ["failing_components", "kafka_bus", "make_announcers", "mqtt_arguments", "mqtt_bus"]
+__all__ = ["failing_components", "kafka_bus", "make_announcers", "mqtt_bus"]
 
 SILENCE = timedelta(seconds=60)
 """An announcer that has not been heard of for so long hangs: brokers take seconds, or it says that they are away."""
@@ -36,7 +34,7 @@ def make_announcers(settings: Settings, ledger: Ledger, health: Health) -> list[
     for bus in _buses(chosen):
         name = f"results-{bus.name}"
         health.expect(name, deadline=2 * SILENCE)
-        looked = _reporter(health, name)
+        looked = health.reporter(name)
         announcers.append(Announcer(ledger, bus, composer, reader=name, start=chosen.start, looked=looked))
     return announcers
 
@@ -55,12 +53,10 @@ def kafka_bus(chosen: KafkaReach, topic: str) -> Bus:
     ConfigError
         If the extra is not installed, or a certificate or the password cannot be read.
     """
-    try:
-        from rapid.announce.kafka import KafkaBus  # noqa: PLC0415  # needs the extra `kafka`
-        from rapid.consumers.kafka import knock  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(_missing(chosen.place, error, "kafka")) from error
     connection = kafka_connection(chosen)
+    from rapid.announce.kafka import KafkaBus  # noqa: PLC0415  # the extra is installed
+    from rapid.consumers.kafka import knock  # noqa: PLC0415
+
     return KafkaBus(connection.arguments(), topic, knock=partial(knock, connection))
 
 
@@ -72,39 +68,10 @@ def mqtt_bus(chosen: MqttReach, root: str, *, service: str | None) -> Bus:
     ConfigError
         If the extra is not installed, or a certificate or the password cannot be read.
     """
-    try:
-        from rapid.announce.mqtt import MqttBus  # noqa: PLC0415  # needs the extra `mqtt`
-    except ImportError as error:
-        raise ConfigError(_missing(chosen.place, error, "mqtt")) from error
-    return MqttBus(mqtt_arguments(chosen), root, service=service)
+    arguments = mqtt_arguments(chosen)
+    from rapid.announce.mqtt import MqttBus  # noqa: PLC0415  # the extra is installed
 
-
-def mqtt_arguments(chosen: MqttReach) -> dict[str, Any]:
-    """Return how a broker is reached, as `aiomqtt.Client` takes it; the extra is installed."""
-    from aiomqtt import ProtocolVersion  # noqa: PLC0415
-
-    from rapid.consumers.mqtt import Connection  # noqa: PLC0415
-
-    connection = Connection(
-        chosen.server or "",
-        chosen.version,
-        chosen.tls,
-        chosen.username,
-        chosen.read_password(),
-        chosen.ca_file,
-        chosen.certificate_file,
-        chosen.key_file,
-    )
-    return {
-        "hostname": connection.host,
-        "port": connection.port,
-        "username": connection.username,
-        "password": connection.password,
-        "protocol": ProtocolVersion.V5 if connection.version == "5" else ProtocolVersion.V311,
-        "tls_context": connection.tls_context(),
-        "keepalive": 15,
-        "timeout": 5.0,
-    }
+    return MqttBus(arguments, root, service=service)
 
 
 def _buses(chosen: ResultsSettings) -> list[Bus]:
@@ -115,17 +82,3 @@ def _buses(chosen: ResultsSettings) -> list[Bus]:
         # the service itself may tell its status on the same broker, when it listens there too
         buses.append(mqtt_bus(chosen.mqtt, chosen.mqtt.root, service=f"{chosen.service}-results"))
     return buses
-
-
-def _reporter(health: Health, name: str) -> Callable[[str], None]:
-    def looked(why: str) -> None:
-        if why:
-            health.fail(name, why)
-        else:
-            health.beat(name)
-
-    return looked
-
-
-def _missing(place: str, error: ImportError, extra: str) -> str:
-    return f"{place}: {error.name} is not installed; install rapid-summit with the extra `{extra}`"

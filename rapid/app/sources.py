@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from rapid.bus_settings import KafkaReach
+from rapid.app.reach import kafka_connection, mqtt_connection, needing
 from rapid.config import KafkaSettings, MqttSettings, Settings
 from rapid.consumers.decoders import ArchivePlace, Decoder, Schemas
 from rapid.consumers.directory import DirectorySource
@@ -22,10 +22,9 @@ from rapid.stores import canonical_url, open_store
 
 if TYPE_CHECKING:  # they need the extras `kafka` and `mqtt`
     from rapid.consumers.decoders.registry import SchemaRegistry
-    from rapid.consumers.kafka import Connection
     from rapid.consumers.mqtt import Subscription
 
-__all__ = ["kafka_connection", "open_registry", "open_sources"]
+__all__ = ["open_registry", "open_sources"]
 
 SILENCE = timedelta(seconds=60)
 """A source that has not been heard of for so long, beside its own pauses, hangs."""
@@ -54,17 +53,17 @@ async def open_sources(
     url = canonical_url(settings.archive.url)
     if url.startswith("file:") and settings.archive.watch:
         health.expect("source", deadline=SILENCE + 3 * settings.archive.rescan)
-        sources.append(_directory(url, settings, _reporter(health, "source")))
+        sources.append(_directory(url, settings, health.reporter("source")))
     async with AsyncExitStack() as stack:
         if settings.kafka.servers:
             health.expect("kafka", deadline=2 * SILENCE)
             registry = await stack.enter_async_context(open_registry(settings.kafka))
             decoder = _decoder("kafka", settings, settings.kafka.announced, registry)
-            sources.append(_kafka(settings, decoder, heard, _reporter(health, "kafka")))
+            sources.append(_kafka(settings, decoder, heard, health.reporter("kafka")))
         if settings.mqtt.server is not None:
             health.expect("mqtt", deadline=2 * SILENCE)
             decoder = _decoder("mqtt", settings, settings.mqtt.announced)
-            sources.append(_mqtt(settings, settings.mqtt.server, decoder, heard, _reporter(health, "mqtt")))
+            sources.append(_mqtt(settings, decoder, heard, health.reporter("mqtt")))
         if not sources:
             raise ConfigError(_nobody(url))
         yield sources
@@ -84,16 +83,6 @@ def _decoder(name: str, settings: Settings, announced: str | None, schemas: Sche
     archive = open_store(settings.archive.url, settings.archive.plain_options())
     place = ArchivePlace.of(announced or url)
     return Decoder(name, archive=place, schemas=schemas, look=archive.head, look_always=url.startswith("file:"))
-
-
-def _reporter(health: Health, name: str) -> Callable[[str], None]:
-    def looked(why: str) -> None:
-        if why:
-            health.fail(name, why)
-        else:
-            health.beat(name)
-
-    return looked
 
 
 def _directory(url: str, settings: Settings, looked: Callable[[str], None]) -> DirectorySource:
@@ -133,30 +122,6 @@ def _kafka(
     )
 
 
-def kafka_connection(chosen: KafkaReach) -> Connection:
-    """Say how a cluster is reached; the extra is installed.
-
-    Raises
-    ------
-    ConfigError
-        If a certificate or the password cannot be read.
-    """
-    from rapid.consumers.kafka import Connection  # noqa: PLC0415  # needs the extra `kafka`
-
-    connection = Connection(
-        chosen.servers,
-        chosen.security,
-        chosen.mechanism,
-        chosen.username,
-        chosen.read_password(),
-        chosen.ca_file,
-        chosen.certificate_file,
-        chosen.key_file,
-    )
-    connection.security_arguments()  # a certificate that cannot be read is found out before anything starts
-    return connection
-
-
 @asynccontextmanager
 async def open_registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry | None]:
     """Make the client of the schema registry, where there is one.
@@ -166,13 +131,10 @@ async def open_registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry |
     ConfigError
         If the extra `kafka` is not installed.
     """
-    try:
+    with needing("kafka", "kafka.servers"):
         import aiokafka  # noqa: F401, PLC0415
 
         from rapid.consumers.decoders.registry import SchemaRegistry  # noqa: PLC0415
-    except ImportError as error:
-        msg = f"kafka.servers: {error.name} is not installed; install rapid-summit with the extra `kafka`"
-        raise ConfigError(msg) from error
     if chosen.registry is None:
         yield None
         return
@@ -181,25 +143,12 @@ async def open_registry(chosen: KafkaSettings) -> AsyncIterator[SchemaRegistry |
 
 
 def _mqtt(
-    settings: Settings, server: str, decoder: Decoder, heard: Callable[[Event], None], looked: Callable[[str], None]
+    settings: Settings, decoder: Decoder, heard: Callable[[Event], None], looked: Callable[[str], None]
 ) -> Source:
-    try:
-        from rapid.consumers.mqtt import Connection, MqttSource  # noqa: PLC0415  # needs the extra `mqtt`
-    except ImportError as error:
-        msg = f"mqtt.server: {error.name} is not installed; install rapid-summit with the extra `mqtt`"
-        raise ConfigError(msg) from error
     chosen = settings.mqtt
-    connection = Connection(
-        server,
-        chosen.version,
-        chosen.tls,
-        chosen.username,
-        chosen.read_password(),
-        chosen.ca_file,
-        chosen.certificate_file,
-        chosen.key_file,
-    )
-    connection.tls_context()  # a certificate that cannot be read is found out before anything starts
+    connection = mqtt_connection(chosen)
+    from rapid.consumers.mqtt import MqttSource  # noqa: PLC0415  # the extra is installed
+
     return MqttSource(
         connection,
         _mqtt_subscription(chosen),

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from rapid.announce.messages import CONTRACT, Alert, ExposureResult, Verdict
-from rapid.app.results import mqtt_arguments
-from rapid.app.sources import kafka_connection, open_registry
+from rapid.app.reach import kafka_connection, mqtt_arguments
+from rapid.app.sources import open_registry
 from rapid.bus_settings import KafkaSettings, MqttReach, MqttSettings
 from rapid.consumers.decoders import Decoded, Decoder, Message
-from rapid.errors import ConfigError, NotAvailable
+from rapid.errors import NotAvailable
 from rapid.events import ExposureSeen, FileArrived, FileRemoved, Ignored, Rejected, ServiceStatus
 
 __all__ = ["Said", "Tap", "open_tap", "topics_of"]
@@ -197,14 +197,12 @@ async def _kafka(chosen: KafkaSettings, *, beginning: bool) -> AsyncIterator[Asy
 
 @asynccontextmanager
 async def _mqtt(chosen: MqttReach, filters: Sequence[str]) -> AsyncIterator[AsyncIterator[tuple[Message, bool]]]:
-    try:
-        import aiomqtt  # noqa: PLC0415  # needs the extra `mqtt`
+    arguments = mqtt_arguments(chosen)
+    import aiomqtt  # noqa: PLC0415  # the extra is installed
 
-        from rapid.announce.mqtt import translated  # noqa: PLC0415
-        from rapid.consumers.mqtt.reading import message_of  # noqa: PLC0415
-    except ImportError as error:
-        msg = f"mqtt.server: {error.name} is not installed; install rapid-summit with the extra `mqtt`"
-        raise ConfigError(msg) from error
+    from rapid.announce.mqtt import translated  # noqa: PLC0415
+    from rapid.consumers.mqtt.reading import message_of  # noqa: PLC0415
+
     server = str(chosen.server)
 
     async def messages(client: aiomqtt.Client) -> AsyncIterator[tuple[Message, bool]]:
@@ -215,7 +213,7 @@ async def _mqtt(chosen: MqttReach, filters: Sequence[str]) -> AsyncIterator[Asyn
             raise translated(error, server) from error
 
     try:
-        async with aiomqtt.Client(**mqtt_arguments(chosen)) as client:
+        async with aiomqtt.Client(**arguments) as client:
             await client.subscribe([(each, 1) for each in filters])
             yield messages(client)
     except aiomqtt.MqttError as error:
