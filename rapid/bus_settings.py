@@ -155,7 +155,11 @@ class MqttSettings(MqttReach):
     root: str | None = Field(None, description="Root of the topics of our contract; our status is told there too.")
     topics: tuple[str, ...] = Field((), description="Filters of further topics, as of a bridge.")
     identifier: _Name = Field("rapid", description="Of our session and status: one for each service.")
-    session: Duration = Field(timedelta(days=7), description="How long the broker keeps what comes while we are away.")
+    session: Duration = Field(
+        timedelta(days=7),
+        ge=timedelta(seconds=1),  # the protocol counts whole seconds, and none is: nothing is kept
+        description="How long the broker keeps what comes while we are away.",
+    )
     receive_maximum: int = Field(1000, ge=1, le=65_535, description="Most messages that are not acknowledged yet.")
     announced: str | None = Field(
         None, description="Where announced objects lie when not at archive.url, a copy of theirs: s3://bucket/prefix."

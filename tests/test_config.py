@@ -140,6 +140,7 @@ MQTT = '[mqtt]\nserver = "a:1883"\nroot = "summit"\n'
         (MQTT + 'version = "3.1"\n', r"mqtt\.version"),
         (MQTT + 'identifier = "a/b"\n', r"mqtt\.identifier"),
         (MQTT + "receive_maximum = 65536\n", r"mqtt\.receive_maximum"),
+        (MQTT + 'session = "1ms"\n', r"mqtt\.session.*greater than or equal to 1 second"),
     ],
 )
 def test_an_mqtt_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -30,7 +30,7 @@ class Subscription:
     status_topic
         Where it is told that we are there, retained, and where the broker tells when we were lost; None tells nobody.
     session
-        How long the broker keeps the session of who is away; over 3.1.1 the broker decides that alone.
+        How long the broker keeps the session of who is away, at least a second; over 3.1.1 the broker decides that alone.
     receive_maximum
         Most messages that the broker may send ahead of our acknowledgements; over 3.1.1 the broker decides.
     """
@@ -50,6 +50,8 @@ class Subscription:
             raise ConfigError("MQTT: a session that is kept needs an identifier")
         if self.status_topic is not None:
             _check_name(self.status_topic)
+        if self.session < timedelta(seconds=1):
+            raise ConfigError(f"MQTT: a session is kept for whole seconds: expected 1 s or more, found {self.session}")
         if not 1 <= self.receive_maximum <= 65_535:
             raise ConfigError(f"MQTT: receive maximum: expected 1 to 65535, found {self.receive_maximum}")
 

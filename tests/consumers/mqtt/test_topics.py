@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from aiomqtt import Topic
 from hypothesis import given
@@ -38,6 +40,12 @@ def test_a_root_that_cannot_be_is_named(root: str) -> None:
         contract_filters(root)
     with pytest.raises(ConfigError, match="is no topic"):
         Subscription(("a",), status_topic=root)
+
+
+def test_a_session_that_is_not_kept_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"expected 1 s or more, found 0:00:00\.999"):
+        Subscription(("a",), session=timedelta(milliseconds=999))
+    assert Subscription(("a",), session=timedelta(seconds=1)).session == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("wanted", ["#", "+", "a/+/#", "+/+", "$share/g/a", "/a", "a//+", "é/#"])
