@@ -44,6 +44,9 @@ SAVE = 10.0
 STRETCH = 2000
 """Entries of the feed that are gone through at once."""
 
+ASKED = 1000
+"""Most exposures of which it is remembered that their list was asked for; one that is forgotten costs a question."""
+
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -172,7 +175,7 @@ class Gather:
         single = len(self._configured.get(name.instrument, ())) == 1
         if not key or single or standing.origin == CAMERA_LIST:
             return False
-        asked = self._asked.setdefault(name.obs_id, set())
+        asked = self._asked_of(name)
         idle = bool(found.progress.missing) and not found.progress.working
         moment = (len(standing.detectors), idle, found.due)
         if moment in asked or (asked and not idle and not found.due):
@@ -183,6 +186,13 @@ class Gather:
             return False
         await self._exposures.hear([said])
         return True
+
+    def _asked_of(self, name: ExposureName) -> set[tuple[int, bool, bool]]:
+        """Say when the list of an exposure was asked for; of those that never come to a product the oldest are forgotten."""
+        asked = self._asked[name.obs_id] = self._asked.pop(name.obs_id, set())
+        while len(self._asked) > ASKED:
+            del self._asked[next(iter(self._asked))]
+        return asked
 
     async def _say(self, standing: Standing, found: Step) -> None:
         """Say the product of an exposure; when somebody else said one meanwhile, his stands."""

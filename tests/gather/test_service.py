@@ -179,6 +179,25 @@ class TestWhatIsExpected:
             await gather.look(NAME)
         assert len(asked) == 2
 
+    async def test_what_was_asked_is_not_remembered_for_ever(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rapid.gather.service.ASKED", 3)
+        asked: list[str] = []
+
+        async def fetch(key: str) -> None:
+            asked.append(key)
+
+        gather = Gather(ledger, configured=FIVE, fetch_list=fetch)
+        names = [name_of(number) for number in range(1, 6)]
+        await ledger.record([raw("R22_S00", name) for name in names])
+        for name in (*names, *names[-3:]):
+            await gather.look(name)
+        assert len(asked) == len(names)
+        assert list(gather._asked) == [name.obs_id for name in names[-3:]]
+        await gather.look(names[0])
+        assert len(asked) == len(names) + 1, "what was forgotten is asked once more"
+
     async def test_a_list_that_was_announced_is_fetched_where_it_is(self, ledger: Ledger) -> None:
         lists = {"lists/1.json": expect(NAME, "R22_S00", "R22_S01", origin="expectedSensors")}
         await ledger.exposures.hear([ExpectedSensorsWritten(NAME, "lists/1.json", "e", NOON, "kafka")])
