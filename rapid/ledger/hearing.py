@@ -76,7 +76,10 @@ def _known(connection: sa.Connection, name: ExposureName) -> dict[str, Any]:
 
 
 def _learnt(known: Mapping[str, Any], event: Heard, *, now: datetime) -> dict[str, Any]:
-    """Say what changes. Every change goes one way only, so that no order of the events ends elsewhere."""
+    """Say what changes. Every change goes one way only, so that no order of the events ends elsewhere.
+
+    Nothing is heard before it happened: what was said to be later than now, by a clock that is wrong, was now.
+    """
     match event:
         case ExpectedSensors():
             mine = (_rank(event.origin), len(event.sensors), [list(pair) for pair in event.sensors])
@@ -85,7 +88,7 @@ def _learnt(known: Mapping[str, Any], event: Heard, *, now: datetime) -> dict[st
         case ExpectedSensorsWritten():
             return {"list_key": max(event.key, known["list_key"])}
         case ExposureSeen():
-            return _timed(known, event, event.at or event.sent_at or now)
+            return _timed(known, event, min(event.at or event.sent_at or now, now))
 
 
 def _rank(origin: str) -> int:

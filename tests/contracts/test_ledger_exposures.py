@@ -31,7 +31,8 @@ class TestHearing:
         assert await ledger.exposures.standing(NAME) == Standing(NAME)
         assert not await ledger.exposures.due()
 
-    async def test_the_order_makes_no_difference(self, opener: Opener) -> None:
+    async def test_the_order_makes_no_difference(self, opener: Opener, clock: Clock) -> None:
+        clock.advance(3)
         said: list[Heard] = [
             seen(NAME, Stage.STARTED, after=-30, exposure_time=29.5),
             seen(NAME, Stage.READ_OUT, after=2),
@@ -51,6 +52,14 @@ class TestHearing:
         (known,) = found
         assert known[:2] == (NOON - timedelta(seconds=30), NOON + timedelta(seconds=2))
         assert known[2:] == (30.0, (("R22_S10", "science"), ("R22_S11", "science")), "expectedSensors")
+
+    async def test_nothing_is_heard_before_it_happens(self, ledger: Ledger, clock: Clock) -> None:
+        clock.advance(10)
+        for after in (3600, 20):
+            await ledger.exposures.hear([seen(NAME, stage, after=after) for stage in (Stage.STARTED, Stage.READ_OUT)])
+            clock.advance(5)
+        standing = await ledger.exposures.standing(NAME)
+        assert standing.started_at == standing.read_out_at == NOON + timedelta(seconds=10)
 
     async def test_where_the_list_lies_is_kept(self, ledger: Ledger) -> None:
         await ledger.exposures.hear([ExpectedSensorsWritten(NAME, LIST, "etag", NOON, "kafka")])

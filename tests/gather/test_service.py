@@ -227,15 +227,27 @@ class TestWhatIsExpected:
 
 class TestWhatWasHeard:
     async def test_an_exposure_without_any_file_is_said(self, ledger: Ledger, clock: Clock) -> None:
-        await ledger.exposures.hear([seen(NAME, Stage.STARTED, exposure_time=15), seen(NAME, Stage.READ_OUT, after=17)])
+        await ledger.exposures.hear([seen(NAME, Stage.STARTED, exposure_time=15)])
+        clock.advance(17)
+        await ledger.exposures.hear([seen(NAME, Stage.READ_OUT, after=17)])
         await gathering(ledger).catch_up()
-        clock.advance(46.9)
+        clock.advance(29.9)
         await gathering(ledger).catch_up()
         assert not await whole(ledger)
         clock.advance(0.1)
         await gathering(ledger).catch_up()
         entry = await whole(ledger)
         assert (entry["state"], entry["error"]) == ("failed", "none of 5 files has come")
+
+    @pytest.mark.parametrize("after", [3600.0, 173 * 366 * 86_400.0])
+    async def test_a_clock_that_is_ahead_delays_nothing(self, ledger: Ledger, clock: Clock, after: float) -> None:
+        await ledger.exposures.hear([seen(NAME, Stage.STARTED, after=after), seen(NAME, Stage.READ_OUT, after=after)])
+        await ledger.record([raw(detector, NAME) for detector in DETECTORS[:4]])
+        for detector in DETECTORS[:4]:
+            await finish(ledger, detector, NAME)
+        clock.advance(30)
+        await gathering(ledger).catch_up()
+        assert counts(await whole(ledger)) == (4, 0, 1, 0, 5)
 
     async def test_the_file_of_the_only_detector_takes_the_place_of_its_loss(
         self, ledger: Ledger, clock: Clock
