@@ -98,15 +98,11 @@ def simulate_night(
     Examples: `rapid simulate OUT`, `rapid simulate --night plan.yaml --pace real OUT`,
     `rapid simulate --instrument LSSTCam --detectors R22_S11,R22_S12 -j 2 OUT`
     """
-    from rapid.simulation.night import get_ready, simulate
+    from rapid.simulation.night import simulate
 
     plan = plan_of(night, instrument)
     chosen = _chosen(plan, detectors)
-    if attended:
-        get_ready(plan, chosen)
-        start = _told_begin()
-        _end_with_input()
-        _wait_until(start)
+    start = _attend(plan, chosen) if attended else start
     with _Bar(plan, chosen, as_json=as_json) as bar:
         made = simulate(
             plan,
@@ -169,6 +165,17 @@ def _chosen(plan: NightPlan, text: str) -> tuple[str, ...]:
     return tuple(named)
 
 
+def _attend(plan: NightPlan, detectors: tuple[str, ...]) -> datetime:
+    """Make ready, and wait for the begin of the night, which somebody tells who stays with us."""
+    from rapid.simulation.night import get_ready
+
+    get_ready(plan, detectors)
+    begins = _told_begin()
+    _end_with_input()
+    time.sleep(max(0.0, (begins - datetime.now(UTC)).total_seconds()))
+    return begins
+
+
 def _told_begin() -> datetime:
     """Read when the night begins, UTC, from a line of standard input."""
     line = sys.stdin.readline().strip()
@@ -178,10 +185,6 @@ def _told_begin() -> datetime:
         msg = f"expected a time on standard input, as 2026-03-15T23:10:00, found {line!r}"
         raise ConfigError(msg) from None
     return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
-
-
-def _wait_until(moment: datetime) -> None:
-    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
 
 def _end_with_input() -> None:

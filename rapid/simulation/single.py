@@ -33,6 +33,7 @@ Values = NDArray[np.float64]
 _BEGINS = datetime(2026, 2, 18, 2, tzinfo=UTC)
 _COLOUR = 0.8  # BP - RP of stars of which only the light is said
 _KINDS = ("bias", "dark", "flat", "science")
+_SOMEWHERE = Target(name="somewhere", hour_angle=0.3, dec=-35.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,6 @@ def simulate_detector(
     """
     used = instrument(camera)
     used.chosen((detector,))
-    _check(kind, band, used)
-    passband = next(name for name, one in used.passbands.items() if one.band == band)
-    on_sky = kind == "science"
     plan = PlannedExposure(
         number=number,
         kind=kind,
@@ -139,35 +137,39 @@ def simulate_detector(
         wait=0.0,
         exposure_time=0.0 if kind == "bias" else exposure_time,
         program="",
-        filter=passband if kind in {"flat", "science"} else used.resting_filter,
-        target=(target or Target(name="somewhere", hour_angle=0.3, dec=-35.0)) if on_sky else None,
+        filter=_filter(kind, band, used),
+        target=(target or _SOMEWHERE) if kind == "science" else None,
         level=level if kind == "flat" else 0.0,
         seeing=seeing,
         beta=beta,
         ellipticity=ellipticity,
         focus=focus,
-        incidents=tuple(
-            DeadAmplifier(kind="dead_amplifier", amplifier=name, level=adu) for name, adu in (dead or {}).items()
-        ),
+        incidents=_dead_amplifiers(dead or {}),
     )
-    (schedule,) = make_schedule([plan], begins, first_seq_num=number, camera=camera)
-    observation = make_observation(schedule, seed=seed)
-    if on_sky:
-        observation = _exactly(observation, seeing, sky, pointing_error, transmission, varies=varying_psf)
+    observation = make_observation(*make_schedule([plan], begins, first_seq_num=number, camera=camera), seed=seed)
+    observation = _exactly(observation, seeing, sky, pointing_error, transmission, varies=varying_psf)
     effects = effects or Effects()
     one = camera_of(camera, detector, measured_gains=effects.measured_gains)
     sky_of_stars = _catalogue(stars, observation, detector, deep=camera != "LATISS")
     return expose(observation, camera=one, catalogue=sky_of_stars, seed=seed, effects=effects)
 
 
-def _check(kind: str, band: str, used: Instrument) -> None:
+def _filter(kind: str, band: str, used: Instrument) -> str:
+    """Return the filter that is in the beam."""
     if kind not in _KINDS:
         msg = f"expected a kind among {', '.join(_KINDS)}; found {kind!r}"
         raise ConfigError(msg)
-    bands = [one.band for one in used.passbands.values()]
-    if band not in bands:
-        msg = f"expected a band among {', '.join(dict.fromkeys(bands))}; found {band!r}"
+    names: dict[str, str] = {}
+    for name, one in used.passbands.items():
+        names.setdefault(one.band, name)
+    if band not in names:
+        msg = f"expected a band among {', '.join(names)}; found {band!r}"
         raise ConfigError(msg)
+    return names[band] if kind in {"flat", "science"} else used.resting_filter
+
+
+def _dead_amplifiers(levels: Mapping[str, float]) -> tuple[DeadAmplifier, ...]:
+    return tuple(DeadAmplifier(kind="dead_amplifier", amplifier=name, level=adu) for name, adu in levels.items())
 
 
 def _exactly(
@@ -179,10 +181,11 @@ def _exactly(
     *,
     varies: bool,
 ) -> Observation:
-    """Put what was asked for in the place of what the night would have made of it."""
+    """Put what was asked for in the place of what the night would have made of it, on the sky."""
     schedule = observation.schedule
     at_begin = schedule.at_begin
-    assert at_begin is not None  # noqa: S101 - it is on the sky
+    if at_begin is None:
+        return observation
     east, north = pointing_error[0] / 3600.0, pointing_error[1] / 3600.0
     clouds = 2.5 * float(np.log10(transmission))
     return replace(

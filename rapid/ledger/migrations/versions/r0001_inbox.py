@@ -17,6 +17,13 @@ _RUNNING = sa.text("state = 'running'")
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_arrivals()
+    _make_attempts()
+    _make_claims()
+    _make_dead_letters()
+
+
+def _make_arrivals() -> None:
     op.create_table(
         "arrivals",
         sa.Column("id", _NUMBER, nullable=False),
@@ -49,6 +56,9 @@ def upgrade() -> None:
     op.create_index(
         "uq_arrivals_current_key", "arrivals", ["key"], unique=True, sqlite_where=_CURRENT, postgresql_where=_CURRENT
     )
+
+
+def _make_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", _NUMBER, nullable=False),
@@ -68,6 +78,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_attempts_arrival_id", "attempts", ["arrival_id"])
     op.create_index("ix_attempts_running", "attempts", ["id"], sqlite_where=_RUNNING, postgresql_where=_RUNNING)
+
+
+def _make_claims() -> None:
     op.create_table(
         "claims",
         sa.Column("obs_id", _TEXT, nullable=False),
@@ -76,6 +89,9 @@ def upgrade() -> None:
         sa.Column("key", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("obs_id", "detector_name", "instrument", name="pk_claims"),
     )
+
+
+def _make_dead_letters() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("id", _NUMBER, nullable=False),

@@ -14,6 +14,13 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_rows()
+    _make_columns()
+    _make_nights()
+    _make_feed()
+
+
+def _make_rows() -> None:
     op.create_table(
         "rows",
         sa.Column("id", _NUMBER, nullable=False),
@@ -40,6 +47,9 @@ def upgrade() -> None:
     )
     summed_up = ["camera", "day_obs", "seq_num", "detector_name", "obs_id", "state"]
     op.create_index("ix_rows_night", "rows", summed_up)
+
+
+def _make_columns() -> None:
     op.create_table(
         "columns",
         sa.Column("id", _NUMBER, nullable=False),
@@ -54,6 +64,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("camera", "name", name="uq_columns_camera_name"),
         sqlite_autoincrement=True,
     )
+
+
+def _make_nights() -> None:
     op.create_table(
         "nights",
         sa.Column("camera", _TEXT, nullable=False),
@@ -63,6 +76,9 @@ def upgrade() -> None:
         sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("camera", "day_obs", name="pk_nights"),
     )
+
+
+def _make_feed() -> None:
     op.create_table(
         "feed",
         sa.Column("id", _NUMBER, nullable=False),
