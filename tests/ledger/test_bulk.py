@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,21 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rapid.ledger.bulk import insert_lines, reserve_ids
-from rapid.ledger.databases import open_engines
-from rapid.ledger.migrate import upgrade
 from rapid.ledger.schema import feed
 from rapid.ledger.stored import stored_json, stored_time
-from tests.support.ledgers import NOON, sqlite_url
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    engines = open_engines(sqlite_url(tmp_path), read_only=False, busy_timeout=timedelta(seconds=1), readers=1)
-    assert engines.write is not None
-    with engines.write.begin() as connection:
-        upgrade(connection)
-        yield connection
-    engines.dispose()
+from tests.support.ledgers import NOON
 
 
 def line(number: int, **changes: object) -> dict[str, object]:

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from rapid.ledger import reading
-from rapid.ledger.databases import open_engines
 from rapid.ledger.inbox import find_claims
-from rapid.ledger.migrate import upgrade
 from rapid.ledger.table import Identity, find_entries
 from rapid.ports import State
-from tests.support.ledgers import DAY_OBS, NOON, sqlite_url
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    engines = open_engines(sqlite_url(tmp_path), read_only=False, busy_timeout=timedelta(seconds=1), readers=1)
-    assert engines.write is not None
-    with engines.write.begin() as connection:
-        upgrade(connection)
-        yield connection
-    engines.dispose()
+from tests.support.ledgers import DAY_OBS, NOON
 
 
 def detectors(count: int) -> list[Identity]:

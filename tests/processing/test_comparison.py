@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -19,21 +19,12 @@ from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.isr import calibrate
 from rapid.processing.measure import measure
-from rapid.processing.refcat import References, Selection, separation
+from rapid.processing.refcat import References, Selection
 from rapid.simulation.single import simulate_detector
+from tests.support.fields import Known
 
 EAST, NORTH, CLEAR = 20.0, -35.0, 0.8
 CASES = {"LSSTCam": ("R22_S11", "lsst_r", 0.8), "LATISS": ("R00_S00", "latiss_r", 1.2)}
-
-
-@dataclass(frozen=True)
-class Known:
-    stars: References
-    faults: tuple[str, ...] = ()
-
-    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
-        near = separation(self.stars.ra, self.stars.dec, ra, dec) < radius
-        return Selection(self.stars.chosen(near), self.faults)
 
 
 class Away:

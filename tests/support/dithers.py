@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from rapid.processing.frame import Study
 from rapid.processing.isr import calibrate
 from rapid.processing.measure import measure
-from rapid.processing.refcat import References, Selection
+from rapid.processing.refcat import References
 from rapid.processing.wcs import boresight_wcs
-from tests.support.fields import references_at
+from tests.support.fields import Known, references_at
 from tests.support.frames import Field, add_star, info_of, read_out, small_detector
 
 RA, DEC = 150.0, -30.0
@@ -21,16 +21,6 @@ ZERO_POINT = 26.5
 FIELD = Field(fwhm=9.0, sky=120.0)
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A catalogue that has these stars."""
-
-    stars: References
-
-    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
-        return Selection(self.stars)
 
 
 @dataclass(frozen=True)

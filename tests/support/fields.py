@@ -9,12 +9,25 @@ from numpy.typing import NDArray
 
 from rapid.processing.astrometry import Detections, search_cone
 from rapid.processing.geometry import Detector
-from rapid.processing.refcat import References
+from rapid.processing.refcat import References, Selection, separation
 from rapid.processing.wcs import Wcs, boresight_wcs, plane_to_sky, sky_to_plane
 
-__all__ = ["FieldOfStars", "field_of_stars", "references_at", "sky_of_stars"]
+__all__ = ["FieldOfStars", "Known", "field_of_stars", "references_at", "sky_of_stars"]
 
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A catalogue of a few stars, and what is wrong with it."""
+
+    stars: References
+    faults: tuple[str, ...] = ()
+
+    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
+        """Return those that are near; they do not move."""
+        near = separation(self.stars.ra, self.stars.dec, ra, dec) < radius
+        return Selection(self.stars.chosen(near), self.faults)
 
 
 def references_at(ra: Values, dec: Values, magnitude: Values | None = None, **columns: Values) -> References:

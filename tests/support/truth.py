@@ -20,14 +20,14 @@ from rapid.processing.geometry import detectors
 from rapid.processing.headers import translate
 from rapid.processing.isr import CalibrationImage, Calibrations, calibrate
 from rapid.processing.measure import measure
-from rapid.processing.refcat import References, Selection
+from rapid.processing.refcat import References
 from rapid.simulation.camera import Camera, camera_of
 from rapid.simulation.exposure import DetectorReadout
 from rapid.simulation.single import PlacedStars, simulate_detector
+from tests.support.fields import Known
 
 __all__ = [
     "Conditions",
-    "Known",
     "Seen",
     "calibrations_of",
     "expected_noise",
@@ -105,17 +105,6 @@ class Conditions:
         """Standard deviation of a pixel of sky [electron], of photons and the typical amplifier."""
         read = np.median([amplifier.read_noise for amplifier in detectors(self.camera)[self.name].amplifiers])
         return float(np.hypot(math.sqrt(self.sky), read))
-
-
-@dataclass(frozen=True)
-class Known:
-    """A catalogue of a few stars in one place."""
-
-    stars: References
-
-    def cone(self, ra: float, dec: float, radius: float, *, year: float) -> Selection:
-        """Return them all: they do not move, and are around the detector."""
-        return Selection(self.stars)
 
 
 @dataclass(frozen=True)

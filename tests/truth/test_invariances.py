@@ -13,9 +13,9 @@ from rapid.processing.frame import Frame, Study
 from rapid.processing.measure import measure
 from rapid.processing.refcat import References
 from rapid.processing.wcs import boresight_wcs
+from tests.support.fields import Known
 from tests.support.frames import Field, add_star, info_of, read_out, small_detector
 from tests.support.stars import READ_NOISE
-from tests.support.truth import Known
 
 SHAPE = (1000, 1000)
 FIELD = Field(fwhm=8.0, q=0.9, angle=0.5, sky=300.0)

@@ -23,7 +23,8 @@ from rapid.processing.measure import measure
 from rapid.simulation.camera import ADC_LIMIT
 from rapid.simulation.exposure import DetectorReadout
 from rapid.simulation.single import PlacedStars, simulate_detector
-from tests.support.truth import MIDDLE, Known, true_catalogue
+from tests.support.fields import Known
+from tests.support.truth import MIDDLE, true_catalogue
 
 NO_STARS = PlacedStars(np.empty(0), np.empty(0), np.empty(0))
 ONE_STAR = PlacedStars(np.array([1800.3]), np.array([1500.7]), np.array([400_000.0]))
