@@ -15,7 +15,7 @@ SHAPE = (900, 900)
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_star_is_drawn_as_it_was_seen() -> None:
-    pytest.importorskip("piff", reason="the extra piff is not installed")
+    pytest.importorskip("piff", reason="no piff on this machine; make setup-dev installs it")
     stars = scatter_stars(SHAPE, 60, 4.0, (2e4, 2e5), seed=1, e=(0.1, -0.05))
     image = observed(light_of(stars, SHAPE, 200), seed=1)
     none = np.zeros(SHAPE, np.bool_)
@@ -33,7 +33,7 @@ def test_a_star_is_drawn_as_it_was_seen() -> None:
 
 
 def test_too_few_stars_are_a_reason() -> None:
-    pytest.importorskip("piff", reason="the extra piff is not installed")
+    pytest.importorskip("piff", reason="no piff on this machine; make setup-dev installs it")
     image = np.ones(SHAPE, np.float32)
     sky = background_of(image, np.zeros(SHAPE, np.bool_))
     assert fit_piff(image, sky, no_sources("")) == "only 0 stars to fit, 12 are needed"
